@@ -1,0 +1,85 @@
+# How a folder of src/ becomes a library and its *_test.cc files become tests.
+# A source file named after an instruction set (avx2.cc, avx512.cc, …) is compiled for it.
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+add_library(octet_options INTERFACE)
+target_include_directories(octet_options INTERFACE ${CMAKE_SOURCE_DIR}/src
+                                                   ${CMAKE_SOURCE_DIR}/include)
+# Contraction would fuse a*b+c behind our back and change bits between instruction sets.
+target_compile_options(octet_options INTERFACE -ffp-contract=off -Wall -Wextra -Wpedantic
+                                               -Wshadow -Wno-unknown-pragmas)
+if(OCTET_WERROR)
+  target_compile_options(octet_options INTERFACE -Werror)
+endif()
+if(OCTET_SANITIZE)
+  target_compile_options(octet_options INTERFACE -fsanitize=${OCTET_SANITIZE}
+                                                 -fno-omit-frame-pointer -g)
+  target_link_options(octet_options INTERFACE -fsanitize=${OCTET_SANITIZE})
+  if(OCTET_SANITIZE MATCHES "undefined")
+    target_compile_options(octet_options INTERFACE -fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+set(OCTET_ISA_avx2 -mavx2 -mfma -mf16c)
+set(OCTET_ISA_avxvnni ${OCTET_ISA_avx2} -mavxvnni)
+set(OCTET_ISA_avx512 ${OCTET_ISA_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
+                     -mprefer-vector-width=512)
+set(OCTET_ISA_amx ${OCTET_ISA_avx512} -mamx-tile -mamx-int8 -mamx-bf16)
+
+set(OCTET_ROOMS "" CACHE INTERNAL "")
+
+# octet_room(NAME LIBRARIES …): the library octet_NAME from src/NAME/**.cc.
+function(octet_room name)
+  cmake_parse_arguments(ROOM "" "" "LIBRARIES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  if(sources)
+    add_library(octet_${name} STATIC ${sources})
+    target_link_libraries(octet_${name} PUBLIC octet_options ${ROOM_LIBRARIES})
+  else()
+    add_library(octet_${name} INTERFACE)
+    target_link_libraries(octet_${name} INTERFACE octet_options ${ROOM_LIBRARIES})
+  endif()
+  foreach(source ${sources})
+    get_filename_component(stem ${source} NAME_WE)
+    if(DEFINED OCTET_ISA_${stem})
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${OCTET_ISA_${stem}}")
+    endif()
+  endforeach()
+  set(OCTET_TESTS_${name} ${tests} CACHE INTERNAL "")
+  set(OCTET_ROOMS ${OCTET_ROOMS} ${name} CACHE INTERNAL "")
+endfunction()
+
+# octet_tests(): one gtest program per room from its *_test.cc, one from tests/*_test.cc
+# (whole-program properties), and the structure checks.
+function(octet_tests)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+  foreach(room ${OCTET_ROOMS})
+    if(OCTET_TESTS_${room})
+      octet_test_program(test_${room} "${OCTET_TESTS_${room}}" octet_${room})
+    endif()
+  endforeach()
+  file(GLOB whole CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
+  if(whole)
+    octet_test_program(test_octet "${whole}" octet_api)
+  endif()
+  if(EXISTS ${CMAKE_SOURCE_DIR}/tests/CMakeLists.txt)
+    add_subdirectory(${CMAKE_SOURCE_DIR}/tests ${CMAKE_BINARY_DIR}/tests)
+  endif()
+endfunction()
+
+function(octet_test_program program sources library)
+  file(GLOB_RECURSE support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cc)
+  add_executable(${program} ${sources} ${support})
+  target_include_directories(${program} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(${program} PRIVATE ${library} octet_options GTest::gtest_main)
+  target_compile_definitions(
+    ${program} PRIVATE OCTET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" OCTET_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  gtest_discover_tests(${program} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 900)
+endfunction()
