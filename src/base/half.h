@@ -12,19 +12,23 @@ inline float f16_to_float(uint16_t bits) {
   const uint32_t exponent = (bits >> 10) & 0x1fu;
   const uint32_t mantissa = bits & 0x3ffu;
   if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
   if (mantissa == 0) return std::bit_cast<float>(sign);
   const int shift = std::countl_zero(mantissa) - 21;  // subnormal: move its first 1 to bit 10
   return std::bit_cast<float>(sign | (static_cast<uint32_t>(113 - shift) << 23) |
                               (((mantissa << shift) & 0x3ffu) << 13));
 }
 
-/// IEEE binary16 bits nearest to `value`, ties to even; beyond 65504 + half a step: infinity.
+/// IEEE binary16 bits nearest to `value`, ties to even; beyond 65504 + half a step: infinity. NaN
+/// becomes quiet and keeps the top of its payload, as the F16C instruction has it.
 inline uint16_t float_to_f16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return sign | 0x7e00u;  // NaN
+  if (magnitude > 0x7f800000u) {
+    return sign | static_cast<uint16_t>(0x7e00u | ((magnitude >> 13) & 0x3ffu));
+  }
   if (magnitude >= 0x477ff000u) return sign | 0x7c00u;
   if (magnitude < 0x38800000u) {  // subnormal in binary16: count units of 2^-24
     if (magnitude < 0x33000000u) return sign;
