@@ -52,7 +52,8 @@ CpuFeatures detect() {
   const bool ymm = (state & 0x6) == 0x6;
   const bool zmm = (state & 0xe6) == 0xe6;
   const bool tiles = (state & 0x60000) == 0x60000;
-  features.avx2 = ymm && bit(basic.c, 28) && bit(basic.c, 12) && bit(basic.c, 29) && bit(seven.b, 5);
+  features.avx2 =
+      ymm && bit(basic.c, 28) && bit(basic.c, 12) && bit(basic.c, 29) && bit(seven.b, 5);
   features.avxvnni = features.avx2 && bit(seven_one.a, 4);
   features.avx512 = features.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) &&
                     bit(seven.b, 30) && bit(seven.b, 31) && bit(seven.c, 11);
@@ -64,7 +65,9 @@ CpuFeatures detect() {
 
 }  // namespace
 
-std::string_view name(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
+std::string_view name(Isa isa) {
+  return kNames[static_cast<size_t>(isa)];
+}
 
 std::optional<Isa> parse_isa(std::string_view text) {
   for (size_t i = 0; i < kNames.size(); ++i) {

@@ -22,17 +22,16 @@ inline std::filesystem::path shared_path(const std::string& relative) {
 
 /// SmolLM2-135M-Instruct as `make model` leaves it (or OCTET_SMOLLM2).
 inline std::filesystem::path smollm2_path() {
-  return from_environment("OCTET_SMOLLM2",
-                          std::string(OCTET_SOURCE_DIR) +
-                              "/.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf");
+  return from_environment("OCTET_SMOLLM2", std::string(OCTET_SOURCE_DIR) +
+                                               "/.cache/models/SmolLM2-135M-Instruct.Q4_1.gguf");
 }
 
 }  // namespace octet::test
 
 /// Skips the running test, saying so, when reference material is absent.
-#define OCTET_REQUIRE_PATH(path)                                          \
-  do {                                                                    \
-    if (!std::filesystem::exists(path)) {                                 \
-      GTEST_SKIP() << (path).string() << " is not here; test skipped";    \
-    }                                                                     \
+#define OCTET_REQUIRE_PATH(path)                                       \
+  do {                                                                 \
+    if (!std::filesystem::exists(path)) {                              \
+      GTEST_SKIP() << (path).string() << " is not here; test skipped"; \
+    }                                                                  \
   } while (false)
