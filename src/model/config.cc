@@ -152,6 +152,17 @@ struct RopeOptions {
     return value->get<double>();
   }
 
+  /// The divisor of frequency `index` (how GGUF files carry Llama 3's scaling).
+  float factor(int64_t index) const {
+    const Json* factors = find(*object, "factors");
+    if (factors == nullptr || !factors->is_array() ||
+        index >= static_cast<int64_t>(factors->size()) ||
+        !(*factors)[static_cast<size_t>(index)].is_number()) {
+      fail("{}: RoPE has no factor for frequency {}", config.file(), index);
+    }
+    return (*factors)[static_cast<size_t>(index)].get<float>();
+  }
+
   double theta() const {
     if (object != nullptr && find(*object, "rope_theta") != nullptr) return number("rope_theta");
     return config.number_or("rope_theta", 10000.0);
@@ -177,7 +188,7 @@ float llama3_frequency(float frequency, const RopeOptions& options) {
 Rope Config::rope(int64_t rotary_dim) const {
   const RopeOptions options(*this);
   const std::string type = options.type();
-  if (type != "default" && type != "linear" && type != "llama3") {
+  if (type != "default" && type != "linear" && type != "llama3" && type != "factors") {
     fail("{}: RoPE of type \"{}\" is not supported (known: default, linear, llama3)", file_, type);
   }
   if (rotary_dim <= 0 || rotary_dim % 2 != 0) {
@@ -192,6 +203,7 @@ Rope Config::rope(int64_t rotary_dim) const {
     auto frequency = static_cast<float>(1.0 / std::pow(theta, exponent));
     if (type == "linear") frequency = static_cast<float>(frequency / options.number("factor"));
     if (type == "llama3") frequency = llama3_frequency(frequency, options);
+    if (type == "factors") frequency /= options.factor(i / 2);
     rope.inverse_frequencies.push_back(frequency);
   }
   return rope;
