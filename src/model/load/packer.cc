@@ -162,8 +162,8 @@ void Packer::pack_head(Weights& weights) {
   }
   const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
                           a.embedding_size};
-  weights.lm_head =
-      std::make_shared<const linear::Linear>(pack_linear(names, /*keep_16bit=*/!quantised_head_));
+  head_ = std::make_shared<linear::Linear>(pack_linear(names, /*keep_16bit=*/!quantised_head_));
+  weights.lm_head = head_;
   reader_.release(names);
 }
 
@@ -222,10 +222,7 @@ void Packer::search_and_pack_layers(Weights& weights) {
   if (columns.empty()) return;
   const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
                           a.embedding_size};
-  auto head = std::make_shared<linear::Linear>(
-      std::move(*std::const_pointer_cast<linear::Linear>(weights.lm_head)));
-  head->keep_columns(cpu_, reader_.source(names, 0), columns);
-  weights.lm_head = head;
+  head_->keep_columns(cpu_, reader_.source(names, 0), columns);
   reader_.release(names);
 }
 
