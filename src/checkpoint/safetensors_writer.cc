@@ -67,8 +67,8 @@ void write_safetensors(const std::filesystem::path& path, std::span<const NamedT
                        const std::map<std::string, std::string>& metadata) {
   const std::string header = make_header(tensors, metadata, path);
   const std::filesystem::path temporary = path.string() + ".part";
-  std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
   errno = 0;
+  std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
   stream.write(header.data(), static_cast<std::streamsize>(header.size()));
   constexpr std::array<char, kTensorAlignment> zeros{};
   for (const auto& [name, view] : tensors) {
