@@ -16,7 +16,7 @@ if(OCTET_WERROR)
 endif()
 if(OCTET_SANITIZE)
   target_compile_options(octet_options INTERFACE -fsanitize=${OCTET_SANITIZE}
-                                                 -fno-omit-frame-pointer -g)
+                                                 -fno-omit-frame-pointer)
   target_link_options(octet_options INTERFACE -fsanitize=${OCTET_SANITIZE})
   if(OCTET_SANITIZE MATCHES "undefined")
     target_compile_options(octet_options INTERFACE -fno-sanitize-recover=undefined)
