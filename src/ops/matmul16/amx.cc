@@ -1,7 +1,6 @@
 // The 16-bit product with AMX bf16 tiles.
-#include <immintrin.h>
-
 #include "ops/matmul16/kernels.h"
+#include "ops/simd/intrinsics.h"
 
 namespace octet::ops {
 

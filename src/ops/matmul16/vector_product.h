@@ -1,89 +1,97 @@
 // The loops of the 16-bit product and of the plane split, written once for every vector
-// instruction set: V says what a vector is (see avx2.cc, avx512.cc; V lives in an unnamed
-// namespace, so nothing compiled here for one CPU can be linked into code for another).
+// instruction set. Isa (see avx2.cc, avx512.cc) names the lane type V and adds what only it can do:
+//   kCells                               (row, panel) pairs whose chains fit the registers
+//   widen_f16_pair(p, even, odd)         16 (even, odd) pairs of f16 to float
+//   store_upper_halves(p, v)             the 16 upper halves of v's patterns
+// It lives in an unnamed namespace, so nothing compiled here for one CPU can be linked into code
+// for another.
 #pragma once
 
 #include "ops/matmul16/matmul16.h"
+#include "ops/simd/lanes.h"
 
 namespace octet::ops::matmul16_vector {
 
 inline constexpr int kBlock = static_cast<int>(kMatmul16KStep);
 inline constexpr int kColumns = static_cast<int>(kPanelColumns);
+inline constexpr int kPairElements = 2 * kColumns;
 /// Rows whose activations of one block are widened together: 16 KB of floats.
 inline constexpr int kChunkRows = 64;
 /// Panels that share a chunk's widened activations.
 inline constexpr int kGroupPanels = 8;
 /// Few rows stream the weights: fetch this far ahead of each stream.
-inline constexpr int kPrefetchBytes = 2048;
+inline constexpr int kPrefetchElements = 1024;
 
-/// A pair's weights of V::kLanes columns as planes of float: [even or odd][plane].
-template <class V>
-struct WeightPair {
-  typename V::Float w[2][2];
-};
+template <typename V>
+OCTET_LANES V cut_to_bf16(V x) {
+  return V::from_bits(x.bits() & V::Bits::broadcast(0xffff0000u));
+}
 
-template <class V, int kPlanes, SixteenBit kType>
+/// float_to_bf16 of every lane, as a float.
+template <typename V>
+OCTET_LANES V round_to_bf16(V x) {
+  using Bits = typename V::Bits;
+  const Bits bits = x.bits();
+  const Bits lowest = shift_right<16>(bits) & Bits::broadcast(1);
+  const V rounded = V::from_bits(bits + lowest + Bits::broadcast(0x7fff));
+  const V quiet_nan = V::from_bits(bits | Bits::broadcast(0x400000));
+  return cut_to_bf16(select(equal(x, x), rounded, quiet_nan));
+}
+
+template <class Isa, int kPlanes, SixteenBit kType>
 struct Product {
-  using Float = typename V::Float;
-  static constexpr int kLanes = V::kLanes;
-  static constexpr int kVectors = kColumns / kLanes;  // per panel
+  using V = typename Isa::V;
   static constexpr int kWeightPlanes = kType == SixteenBit::f16 ? 2 : 1;
   static constexpr int kTerms = kPlanes + kWeightPlanes - 1;
   static constexpr int kRowFloats = kPlanes * kBlock;
 
-  /// even and odd chains of each term of kRows rows × kWide vectors of columns.
-  template <int kRows, int kWide>
-  struct Sums {
-    Float chain[kRows][kWide][kTerms][2];
-
-    void clear() {
-      for (auto& row : chain) {
-        for (auto& vector : row) {
-          for (auto& term : vector) term[0] = term[1] = V::zero();
-        }
-      }
-    }
-
-    /// Adds pair `pair` of a block; a: the rows' activations [kRows][kPlanes][32].
-    void add(const float* a, int pair, int vector, const WeightPair<V>& b) {
-      for (int r = 0; r < kRows; ++r) {
-        for (int odd = 0; odd < 2; ++odd) {
-          const float* element = a + r * kRowFloats + 2 * pair + odd;
-          const Float high = V::broadcast(element);
-          auto& sum = chain[r][vector];
-          sum[0][odd] = V::fma(high, b.w[odd][0], sum[0][odd]);
-          if constexpr (kPlanes == 2) {
-            sum[1][odd] = V::fma(V::broadcast(element + kBlock), b.w[odd][0], sum[1][odd]);
-          }
-          if constexpr (kWeightPlanes == 2) {
-            sum[kTerms - 1][odd] = V::fma(high, b.w[odd][1], sum[kTerms - 1][odd]);
-          }
-        }
-      }
-    }
-
-    Float finish(Float c, int r, int vector) const {
-      for (int term = 0; term < kTerms; ++term) {
-        c = V::add(c, V::add(chain[r][vector][term][0], chain[r][vector][term][1]));
-      }
-      return c;
-    }
+  /// Two successive k of a panel's 16 weights as planes of float: [even or odd][plane].
+  struct WeightPair {
+    V plane[2][kWeightPlanes];
   };
 
-  /// Columns 2·pair.. of a packed block as float planes.
-  static WeightPair<V> convert(const uint16_t* pair) {
-    WeightPair<V> out;
+  static OCTET_LANES WeightPair convert(const uint16_t* pair) {
+    WeightPair out;
     if constexpr (kType == SixteenBit::bf16) {
-      V::widen_bf16_pair(pair, out.w[0][0], out.w[1][0]);
+      const V both = V::load(reinterpret_cast<const float*>(pair));
+      out.plane[0][0] = V::from_bits(shift_left<16>(both.bits()));
+      out.plane[1][0] = cut_to_bf16(both);
     } else {
-      V::widen_f16_pair(pair, out.w[0][1], out.w[1][1]);
-      for (auto& w : out.w) {
-        w[0] = V::cut(w[1]);
-        w[1] = V::subtract(w[1], w[0]);
+      V weights[2];
+      Isa::widen_f16_pair(pair, weights[0], weights[1]);
+      for (int odd = 0; odd < 2; ++odd) {
+        out.plane[odd][0] = cut_to_bf16(weights[odd]);
+        out.plane[odd][1] = weights[odd] - out.plane[odd][0];
       }
     }
     return out;
   }
+
+  /// The even and the odd chain of each term, for one row and one panel.
+  struct Chains {
+    V sum[kTerms][2];
+
+    OCTET_LANES void clear() {
+      for (auto& term : sum) term[0] = term[1] = V::zero();
+    }
+    /// a: the row's first element of the pair in its high plane.
+    OCTET_LANES void add(const float* a, const WeightPair& b) {
+      for (int odd = 0; odd < 2; ++odd) {
+        const V high = V::broadcast(a[odd]);
+        sum[0][odd] = fma(high, b.plane[odd][0], sum[0][odd]);
+        if constexpr (kPlanes == 2) {
+          sum[1][odd] = fma(V::broadcast(a[kBlock + odd]), b.plane[odd][0], sum[1][odd]);
+        }
+        if constexpr (kWeightPlanes == 2) {
+          sum[kTerms - 1][odd] = fma(high, b.plane[odd][1], sum[kTerms - 1][odd]);
+        }
+      }
+    }
+    OCTET_LANES V add_to(V c) const {
+      for (const auto& term : sum) c = c + (term[0] + term[1]);
+      return c;
+    }
+  };
 
   /// Activations of one block of `rows` rows to float: [rows][kPlanes][32].
   static void widen_rows(const Matmul16Args& args, int64_t first_row, int64_t rows, int64_t k,
@@ -91,109 +99,112 @@ struct Product {
     for (int64_t r = 0; r < rows; ++r) {
       for (int plane = 0; plane < kPlanes; ++plane) {
         const uint16_t* in = args.a + (first_row + r) * args.a_stride + plane * args.k + k;
-        for (int i = 0; i < kBlock; i += kLanes, out += kLanes) V::store(out, V::widen(in + i));
+        for (int i = 0; i < kBlock; i += kColumns, out += kColumns) {
+          V::load_bf16(in + i).store(out);
+        }
       }
     }
   }
 
-  /// Few rows: weights go from memory through registers, kWide streams at a time, and the sums of
-  /// all of K stay in registers. `vector` counts vectors of columns.
+  /// Few rows: weights go from memory through registers, kWide panels at a time, and the sums of
+  /// all of K stay in registers.
   template <int kRows, int kWide>
-  static void stream(const Matmul16Args& args, int64_t vector) {
-    const uint16_t* b[kWide];
-    Float c[kRows][kWide];
-    for (int w = 0; w < kWide; ++w) {
-      const int64_t v = vector + w;
-      b[w] = args.b + v / kVectors * kColumns * args.k + v % kVectors * 2 * kLanes;
-      for (int r = 0; r < kRows; ++r) {
-        c[r][w] = args.accumulate ? V::load(args.c + r * args.c_stride + v * kLanes) : V::zero();
+  static void stream(const Matmul16Args& args, int64_t panel) {
+    const uint16_t* b = args.b + panel * kColumns * args.k;
+    float* c = args.c + panel * kColumns;
+    V sums[kRows][kWide];
+    for (int r = 0; r < kRows; ++r) {
+      for (int w = 0; w < kWide; ++w) {
+        sums[r][w] = args.accumulate ? V::load(c + r * args.c_stride + w * kColumns) : V::zero();
       }
     }
     alignas(64) float a[kRows * kRowFloats];
-    Sums<kRows, kWide> sums;
-    for (int64_t k = 0; k < args.k; k += kBlock) {
+    for (int64_t k = 0; k < args.k; k += kBlock, b += kBlock * kColumns) {
       widen_rows(args, 0, kRows, k, a);
-      sums.clear();
+      Chains chains[kRows][kWide];
+      for (auto& row : chains) {
+        for (Chains& cell : row) cell.clear();
+      }
       for (int pair = 0; pair < kBlock / 2; ++pair) {
         for (int w = 0; w < kWide; ++w) {
-          const uint16_t* weights = b[w] + k * kColumns + pair * 2 * kColumns;
-          V::prefetch(weights + kPrefetchBytes / 2);
-          sums.add(a, pair, w, convert(weights));
+          const uint16_t* weights = b + w * kColumns * args.k + pair * kPairElements;
+          __builtin_prefetch(weights + kPrefetchElements);
+          const WeightPair planes = convert(weights);
+          for (int r = 0; r < kRows; ++r) chains[r][w].add(a + r * kRowFloats + 2 * pair, planes);
         }
       }
       for (int r = 0; r < kRows; ++r) {
-        for (int w = 0; w < kWide; ++w) c[r][w] = sums.finish(c[r][w], r, w);
+        for (int w = 0; w < kWide; ++w) sums[r][w] = chains[r][w].add_to(sums[r][w]);
       }
     }
     for (int r = 0; r < kRows; ++r) {
-      for (int w = 0; w < kWide; ++w) {
-        V::store(args.c + r * args.c_stride + (vector + w) * kLanes, c[r][w]);
-      }
+      for (int w = 0; w < kWide; ++w) sums[r][w].store(c + r * args.c_stride + w * kColumns);
     }
   }
 
   template <int kRows>
   static void stream_all(const Matmul16Args& args) {
-    constexpr int kWide = V::kCells / kRows;
-    const int64_t vectors = args.panels * kVectors;
-    int64_t vector = 0;
-    for (; vector + kWide <= vectors; vector += kWide) stream<kRows, kWide>(args, vector);
-    for (; vector < vectors; ++vector) stream<kRows, 1>(args, vector);
+    constexpr int kWide = Isa::kCells / kRows;
+    int64_t panel = 0;
+    for (; panel + kWide <= args.panels; panel += kWide) stream<kRows, kWide>(args, panel);
+    for (; panel < args.panels; ++panel) stream<kRows, 1>(args, panel);
   }
 
-  /// One block of K for kRows rows and one vector of columns, added to c.
+  /// One block of K for kRows rows and one panel, added to c. b: the block's 16 pairs.
   template <int kRows>
-  static void block(const float* a, const WeightPair<V>* b, float* c, int64_t c_stride,
+  static void block(const float* a, const WeightPair* b, float* c, int64_t c_stride,
                     bool from_zero) {
-    Sums<kRows, 1> sums;
-    sums.clear();
-    for (int pair = 0; pair < kBlock / 2; ++pair) sums.add(a, pair, 0, b[pair]);
-    for (int r = 0; r < kRows; ++r, c += c_stride) {
-      V::store(c, sums.finish(from_zero ? V::zero() : V::load(c), r, 0));
+    Chains chains[kRows];
+    for (Chains& row : chains) row.clear();
+    for (int pair = 0; pair < kBlock / 2; ++pair) {
+      for (int r = 0; r < kRows; ++r) chains[r].add(a + r * kRowFloats + 2 * pair, b[pair]);
     }
+    for (int r = 0; r < kRows; ++r, c += c_stride) {
+      chains[r].add_to(from_zero ? V::zero() : V::load(c)).store(c);
+    }
+  }
+
+  static void block_rows(const float* a, const WeightPair* b, float* c, int64_t c_stride,
+                         int64_t rows, bool from_zero) {
+    int64_t r = 0;
+    for (; r + Isa::kCells <= rows; r += Isa::kCells) {
+      block<Isa::kCells>(a + r * kRowFloats, b, c + r * c_stride, c_stride, from_zero);
+    }
+    for (; r < rows; ++r) block<1>(a + r * kRowFloats, b, c + r * c_stride, c_stride, from_zero);
   }
 
   /// Many rows: a block of weights is converted once for all rows of a chunk.
   static void chunk(const Matmul16Args& args, int64_t first_row, int64_t rows) {
     alignas(64) float a[kChunkRows * kRowFloats];
-    WeightPair<V> b[kBlock / 2];
-    const int64_t vectors = args.panels * kVectors;
-    for (int64_t group = 0; group < vectors; group += kGroupPanels * kVectors) {
-      const int64_t end =
-          group + kGroupPanels * kVectors < vectors ? group + kGroupPanels * kVectors : vectors;
+    WeightPair b[kBlock / 2];
+    for (int64_t group = 0; group < args.panels; group += kGroupPanels) {
+      const int64_t rest = args.panels - group;
+      const int64_t end = group + (rest < kGroupPanels ? rest : kGroupPanels);
       for (int64_t k = 0; k < args.k; k += kBlock) {
         widen_rows(args, first_row, rows, k, a);
-        for (int64_t v = group; v < end; ++v) {
-          const uint16_t* weights =
-              args.b + (v / kVectors * args.k + k) * kColumns + v % kVectors * 2 * kLanes;
+        for (int64_t panel = group; panel < end; ++panel) {
+          const uint16_t* weights = args.b + (panel * args.k + k) * kColumns;
           for (int pair = 0; pair < kBlock / 2; ++pair) {
-            b[pair] = convert(weights + pair * 2 * kColumns);
+            b[pair] = convert(weights + pair * kPairElements);
           }
-          float* c = args.c + first_row * args.c_stride + v * kLanes;
-          rows_of_block(a, b, c, args.c_stride, rows, k == 0 && !args.accumulate);
+          block_rows(a, b, args.c + first_row * args.c_stride + panel * kColumns, args.c_stride,
+                     rows, k == 0 && !args.accumulate);
         }
       }
     }
   }
 
-  static void rows_of_block(const float* a, const WeightPair<V>* b, float* c, int64_t c_stride,
-                            int64_t rows, bool from_zero) {
-    int64_t r = 0;
-    for (; r + V::kCells <= rows; r += V::kCells) {
-      block<V::kCells>(a + r * kRowFloats, b, c + r * c_stride, c_stride, from_zero);
-    }
-    for (; r < rows; ++r) block<1>(a + r * kRowFloats, b, c + r * c_stride, c_stride, from_zero);
-  }
-
   static void run(const Matmul16Args& args) {
-    if (args.k == 0 && !args.accumulate) {
-      for (int64_t r = 0; r < args.rows; ++r) {
-        for (int64_t n = 0; n < args.panels * kColumns; ++n) args.c[r * args.c_stride + n] = 0;
+    if (args.rows == 1 || args.k == 0) {
+      Matmul16Args row = args;
+      row.rows = 1;
+      for (int64_t r = 0; r < args.rows; ++r, row.a += args.a_stride, row.c += args.c_stride) {
+        stream_all<1>(row);
       }
+      return;
     }
-    if (args.rows == 1) return stream_all<1>(args);
-    if (args.rows == 2) return stream_all<2>(args);
-    if constexpr (V::kCells >= 4) {
+    if constexpr (Isa::kCells == 4) {
+      if (args.rows == 2) return stream_all<2>(args);
       if (args.rows == 3) return stream_all<3>(args);
       if (args.rows == 4) return stream_all<4>(args);
     }
@@ -203,34 +214,27 @@ struct Product {
   }
 };
 
-template <class V>
+template <class Isa>
 void matmul(const Matmul16Args& args) {
   if (args.b_type == SixteenBit::bf16) {
-    if (args.planes == 2) return Product<V, 2, SixteenBit::bf16>::run(args);
-    return Product<V, 1, SixteenBit::bf16>::run(args);
+    if (args.planes == 2) return Product<Isa, 2, SixteenBit::bf16>::run(args);
+    return Product<Isa, 1, SixteenBit::bf16>::run(args);
   }
-  if (args.planes == 2) return Product<V, 2, SixteenBit::f16>::run(args);
-  Product<V, 1, SixteenBit::f16>::run(args);
+  if (args.planes == 2) return Product<Isa, 2, SixteenBit::f16>::run(args);
+  Product<Isa, 1, SixteenBit::f16>::run(args);
 }
 
-template <class V>
+template <class Isa>
 void split_planes(const SplitPlanesArgs& args) {
-  constexpr int kLanes = V::kLanes;
+  using V = typename Isa::V;
   const int64_t k = (args.columns + kBlock - 1) / kBlock * kBlock;
-  for (int64_t i = 0; i < k; i += kLanes) {
-    typename V::Float x = V::zero();
-    if (i + kLanes <= args.columns) {
-      x = V::load(args.x + i);
-    } else if (i < args.columns) {
-      alignas(64) float rest[kLanes] = {};
-      for (int64_t j = i; j < args.columns; ++j) rest[j - i] = args.x[j];
-      x = V::load(rest);
-    }
-    const typename V::Float high = V::round_to_bf16(x);
-    V::store_bf16(args.out + i, high);
-    if (args.planes == 2) {
-      V::store_bf16(args.out + k + i, V::round_to_bf16(V::subtract(x, high)));
-    }
+  for (int64_t i = 0; i < k; i += kColumns) {
+    const int64_t rest = args.columns - i;
+    const V x =
+        rest >= kColumns ? V::load(args.x + i) : V::load_partial(args.x + i, rest > 0 ? rest : 0);
+    const V high = round_to_bf16(x);
+    Isa::store_upper_halves(args.out + i, high);
+    if (args.planes == 2) Isa::store_upper_halves(args.out + k + i, round_to_bf16(x - high));
   }
 }
 
