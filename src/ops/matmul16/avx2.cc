@@ -10,7 +10,9 @@ namespace {
 
 struct Avx2 {
   using V = simd::Avx2x16;
-  static constexpr int kCells = 1;  // with 6 chains of 2 registers each: 12 of 16
+  // Their chains take 12 of 16 registers.
+  static constexpr int kStreamCells = 1;
+  static constexpr int kRows = 2;
 
   static OCTET_LANES void widen_f16_half(const uint16_t* in, __m256& even, __m256& odd) {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in));

@@ -10,7 +10,9 @@ namespace {
 
 struct Avx512 {
   using V = simd::Avx512x16;
-  static constexpr int kCells = 4;  // with 6 chains each: 24 of 32 registers
+  // Their chains take 24 of 32 registers.
+  static constexpr int kStreamCells = 4;
+  static constexpr int kRows = 8;
 
   static OCTET_LANES void widen_f16_pair(const uint16_t* in, V& even, V& odd) {
     const __m512i bits = _mm512_loadu_si512(in);

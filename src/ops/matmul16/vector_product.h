@@ -1,6 +1,7 @@
 // The loops of the 16-bit product and of the plane split, written once for every vector
 // instruction set. Isa (see avx2.cc, avx512.cc) names the lane type V and adds what only it can do:
-//   kCells                               (row, panel) pairs whose chains fit the registers
+//   kStreamCells                         rows × panels streamed together: 6 chains each
+//   kRows                                rows of a block: 3 chains each
 //   widen_f16_pair(p, even, odd)         16 (even, odd) pairs of f16 to float
 //   store_upper_halves(p, v)             the 16 upper halves of v's patterns
 // It lives in an unnamed namespace, so nothing compiled here for one CPU can be linked into code
@@ -17,8 +18,8 @@ inline constexpr int kColumns = static_cast<int>(kPanelColumns);
 inline constexpr int kPairElements = 2 * kColumns;
 /// Rows whose activations of one block are widened together: 16 KB of floats.
 inline constexpr int kChunkRows = 64;
-/// Panels that share a chunk's widened activations.
-inline constexpr int kGroupPanels = 8;
+/// Panels that share a chunk's widened activations; their sums are as large.
+inline constexpr int kGroupPanels = 4;
 /// Few rows stream the weights: fetch this far ahead of each stream.
 inline constexpr int kPrefetchElements = 1024;
 
@@ -67,31 +68,26 @@ struct Product {
     return out;
   }
 
-  /// The even and the odd chain of each term, for one row and one panel.
+  /// The chain of each term over the even or over the odd elements, for one row and one panel.
   struct Chains {
-    V sum[kTerms][2];
+    V sum[kTerms];
 
     OCTET_LANES void clear() {
-      for (auto& term : sum) term[0] = term[1] = V::zero();
+      for (V& term : sum) term = V::zero();
     }
-    /// a: the row's first element of the pair in its high plane.
-    OCTET_LANES void add(const float* a, const WeightPair& b) {
-      for (int odd = 0; odd < 2; ++odd) {
-        const V high = V::broadcast(a[odd]);
-        sum[0][odd] = fma(high, b.plane[odd][0], sum[0][odd]);
-        if constexpr (kPlanes == 2) {
-          sum[1][odd] = fma(V::broadcast(a[kBlock + odd]), b.plane[odd][0], sum[1][odd]);
-        }
-        if constexpr (kWeightPlanes == 2) {
-          sum[kTerms - 1][odd] = fma(high, b.plane[odd][1], sum[kTerms - 1][odd]);
-        }
-      }
-    }
-    OCTET_LANES V add_to(V c) const {
-      for (const auto& term : sum) c = c + (term[0] + term[1]);
-      return c;
+    /// a: the row's element in its high plane; b: that element's weights.
+    OCTET_LANES void add(const float* a, const V* b) {
+      const V high = V::broadcast(a[0]);
+      sum[0] = fma(high, b[0], sum[0]);
+      if constexpr (kPlanes == 2) sum[1] = fma(V::broadcast(a[kBlock]), b[0], sum[1]);
+      if constexpr (kWeightPlanes == 2) sum[kTerms - 1] = fma(high, b[1], sum[kTerms - 1]);
     }
   };
+
+  static OCTET_LANES V finish(V c, const Chains& even, const Chains& odd) {
+    for (int term = 0; term < kTerms; ++term) c = c + (even.sum[term] + odd.sum[term]);
+    return c;
+  }
 
   /// Activations of one block of `rows` rows to float: [rows][kPlanes][32].
   static void widen_rows(const Matmul16Args& args, int64_t first_row, int64_t rows, int64_t k,
@@ -121,20 +117,29 @@ struct Product {
     alignas(64) float a[kRows * kRowFloats];
     for (int64_t k = 0; k < args.k; k += kBlock, b += kBlock * kColumns) {
       widen_rows(args, 0, kRows, k, a);
-      Chains chains[kRows][kWide];
+      Chains chains[kRows][kWide][2];
       for (auto& row : chains) {
-        for (Chains& cell : row) cell.clear();
+        for (auto& cell : row) {
+          for (Chains& parity : cell) parity.clear();
+        }
       }
+#pragma GCC unroll 1
       for (int pair = 0; pair < kBlock / 2; ++pair) {
         for (int w = 0; w < kWide; ++w) {
           const uint16_t* weights = b + w * kColumns * args.k + pair * kPairElements;
           __builtin_prefetch(weights + kPrefetchElements);
           const WeightPair planes = convert(weights);
-          for (int r = 0; r < kRows; ++r) chains[r][w].add(a + r * kRowFloats + 2 * pair, planes);
+          for (int r = 0; r < kRows; ++r) {
+            for (int odd = 0; odd < 2; ++odd) {
+              chains[r][w][odd].add(a + r * kRowFloats + 2 * pair + odd, planes.plane[odd]);
+            }
+          }
         }
       }
       for (int r = 0; r < kRows; ++r) {
-        for (int w = 0; w < kWide; ++w) sums[r][w] = chains[r][w].add_to(sums[r][w]);
+        for (int w = 0; w < kWide; ++w) {
+          sums[r][w] = finish(sums[r][w], chains[r][w][0], chains[r][w][1]);
+        }
       }
     }
     for (int r = 0; r < kRows; ++r) {
@@ -144,51 +149,80 @@ struct Product {
 
   template <int kRows>
   static void stream_all(const Matmul16Args& args) {
-    constexpr int kWide = Isa::kCells / kRows;
+    constexpr int kWide = Isa::kStreamCells / kRows;
     int64_t panel = 0;
     for (; panel + kWide <= args.panels; panel += kWide) stream<kRows, kWide>(args, panel);
     for (; panel < args.panels; ++panel) stream<kRows, 1>(args, panel);
   }
 
-  /// One block of K for kRows rows and one panel, added to c. b: the block's 16 pairs.
+  /// One block of K for kRows rows and one panel, added to c, which starts from 0 on request.
+  /// The odd elements follow after all even ones, so that fewer chains share the registers.
   template <int kRows>
-  static void block(const float* a, const WeightPair* b, float* c, int64_t c_stride,
-                    bool from_zero) {
-    Chains chains[kRows];
-    for (Chains& row : chains) row.clear();
-    for (int pair = 0; pair < kBlock / 2; ++pair) {
-      for (int r = 0; r < kRows; ++r) chains[r].add(a + r * kRowFloats + 2 * pair, b[pair]);
+  static void block(const float* a, const WeightPair* b, float* c, bool from_zero) {
+    Chains chains[2][kRows];
+    for (int odd = 0; odd < 2; ++odd) {
+      Chains now[kRows];
+      for (Chains& row : now) row.clear();
+#pragma GCC unroll 1
+      for (int pair = 0; pair < kBlock / 2; ++pair) {
+        for (int r = 0; r < kRows; ++r) {
+          now[r].add(a + r * kRowFloats + 2 * pair + odd, b[pair].plane[odd]);
+        }
+      }
+      for (int r = 0; r < kRows; ++r) chains[odd][r] = now[r];
     }
-    for (int r = 0; r < kRows; ++r, c += c_stride) {
-      chains[r].add_to(from_zero ? V::zero() : V::load(c)).store(c);
+    for (int r = 0; r < kRows; ++r, c += kColumns) {
+      finish(from_zero ? V::zero() : V::load(c), chains[0][r], chains[1][r]).store(c);
     }
   }
 
-  static void block_rows(const float* a, const WeightPair* b, float* c, int64_t c_stride,
-                         int64_t rows, bool from_zero) {
-    int64_t r = 0;
-    for (; r + Isa::kCells <= rows; r += Isa::kCells) {
-      block<Isa::kCells>(a + r * kRowFloats, b, c + r * c_stride, c_stride, from_zero);
+  /// Rows [row, rows), kRows at a time and the rest in halves of that.
+  template <int kRows>
+  static void block_rows(const float* a, const WeightPair* b, float* c, int64_t row, int64_t rows,
+                         bool from_zero) {
+    for (; row + kRows <= rows; row += kRows) {
+      block<kRows>(a + row * kRowFloats, b, c + row * kColumns, from_zero);
     }
-    for (; r < rows; ++r) block<1>(a + r * kRowFloats, b, c + r * c_stride, c_stride, from_zero);
+    if constexpr (kRows > 1) block_rows<kRows / 2>(a, b, c, row, rows, from_zero);
   }
 
-  /// Many rows: a block of weights is converted once for all rows of a chunk.
+  /// Many rows: a block of weights is converted once for all rows of a chunk, whose sums stay in
+  /// the L1 cache for all of K.
   static void chunk(const Matmul16Args& args, int64_t first_row, int64_t rows) {
     alignas(64) float a[kChunkRows * kRowFloats];
+    alignas(64) float c[kGroupPanels][kChunkRows * kColumns];
     WeightPair b[kBlock / 2];
-    for (int64_t group = 0; group < args.panels; group += kGroupPanels) {
-      const int64_t rest = args.panels - group;
-      const int64_t end = group + (rest < kGroupPanels ? rest : kGroupPanels);
+    for (int64_t first = 0; first < args.panels; first += kGroupPanels) {
+      const int64_t rest = args.panels - first;
+      const int64_t panels = rest < kGroupPanels ? rest : kGroupPanels;
+      float* out = args.c + first_row * args.c_stride + first * kColumns;
+      if (args.accumulate) copy_sums(out, args.c_stride, c, rows, panels, false);
       for (int64_t k = 0; k < args.k; k += kBlock) {
         widen_rows(args, first_row, rows, k, a);
-        for (int64_t panel = group; panel < end; ++panel) {
-          const uint16_t* weights = args.b + (panel * args.k + k) * kColumns;
-          for (int pair = 0; pair < kBlock / 2; ++pair) {
-            b[pair] = convert(weights + pair * kPairElements);
+        for (int64_t panel = 0; panel < panels; ++panel) {
+          const uint16_t* weights = args.b + ((first + panel) * args.k + k) * kColumns;
+          for (int pair = 0; pair < kBlock / 2; ++pair, weights += kPairElements) {
+            __builtin_prefetch(weights + kPrefetchElements);
+            b[pair] = convert(weights);
           }
-          block_rows(a, b, args.c + first_row * args.c_stride + panel * kColumns, args.c_stride,
-                     rows, k == 0 && !args.accumulate);
+          block_rows<Isa::kRows>(a, b, c[panel], 0, rows, k == 0 && !args.accumulate);
+        }
+      }
+      copy_sums(out, args.c_stride, c, rows, panels, true);
+    }
+  }
+
+  /// Between the caller's rows and a chunk's sums [panel][row][16].
+  static void copy_sums(float* out, int64_t stride, float (*c)[kChunkRows * kColumns], int64_t rows,
+                        int64_t panels, bool to_caller) {
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t panel = 0; panel < panels; ++panel) {
+        float* theirs = out + r * stride + panel * kColumns;
+        float* ours = c[panel] + r * kColumns;
+        if (to_caller) {
+          V::load(ours).store(theirs);
+        } else {
+          V::load(theirs).store(ours);
         }
       }
     }
@@ -203,7 +237,7 @@ struct Product {
       }
       return;
     }
-    if constexpr (Isa::kCells == 4) {
+    if constexpr (Isa::kStreamCells == 4) {
       if (args.rows == 2) return stream_all<2>(args);
       if (args.rows == 3) return stream_all<3>(args);
       if (args.rows == 4) return stream_all<4>(args);
