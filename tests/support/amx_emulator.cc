@@ -5,6 +5,7 @@
 //   C4 | R X B mmmmm (inverted; map 2) | W vvvv L pp | opcode | ModRM | [SIB] | [displacement]
 #include "support/amx_emulator.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
@@ -17,6 +18,17 @@
 #endif
 
 namespace octet::test {
+
+namespace {
+
+std::atomic<uint64_t> g_instructions{0};
+static_assert(std::atomic<uint64_t>::is_always_lock_free);  // a signal handler counts with it
+
+}  // namespace
+
+uint64_t AmxEmulator::instructions() {
+  return g_instructions.load(std::memory_order_relaxed);
+}
 
 #if defined(__x86_64__)
 namespace {
@@ -339,6 +351,7 @@ void on_illegal_instruction(int, siginfo_t*, void* raw) {
   Instruction in;
   if (decode(context, in) && emulate(t_state, in)) {
     context.uc_mcontext.gregs[REG_RIP] += in.bytes;
+    g_instructions.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   // Not ours: the instruction runs again and meets whatever handled SIGILL before.

@@ -1,6 +1,8 @@
 // Runs AMX kernels on machines without AMX, by emulating the tile instructions one by one.
 #pragma once
 
+#include <cstdint>
+
 #include "device/cpu_features.h"
 
 namespace octet::test {
@@ -22,6 +24,10 @@ class AmxEmulator {
 
   /// False when this machine runs tile instructions itself.
   bool emulating() const { return emulating_; }
+
+  /// Instructions emulated in this process so far, by all threads: a test that wants to know that
+  /// tiles were used sees this grow.
+  static uint64_t instructions();
 
  private:
   bool emulating_ = false;
