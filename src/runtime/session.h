@@ -48,6 +48,9 @@ class Session {
   static constexpr int64_t kStepRows = 512;
 
  private:
+  /// Pages for what the feeds will add; throws before anything runs.
+  void reserve(std::span<const Feed> feeds);
+
   struct Sequence {
     bool open = false;
     int64_t position = 0;
