@@ -227,14 +227,13 @@ class PerplexityRun {
 
   int run() {
     open_reference();
-    if (!command_.common.json) write_out(kTableHead);
     Json results = Json::array();
     for (const Precision& precision : precisions_) {
       const Row row = run_method(precision);
       if (command_.common.json) {
         results.push_back(json_row(row, command_, logits_at_));
       } else {
-        write_out(table_row(row));
+        write_out((&precision == &precisions_.front() ? kTableHead : "") + table_row(row));
       }
     }
     if (command_.common.json) print_json(std::move(results));
