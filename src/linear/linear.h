@@ -26,7 +26,7 @@ struct WeightSource {
   /// f16 otherwise.
   ops::SixteenBit sixteen_bit = ops::SixteenBit::f16;
   /// Writes rows [first, first + rows) to out[rows][inputs]. Called from several threads.
-  std::function<void(int64_t first, int64_t rows, float* out)> read_rows;
+  std::function<void(int64_t first, int64_t rows, float* out)> read_rows = {};
 };
 
 /// What a packed layer consists of: what `octet quantize` stores and loads. Which members are used
@@ -73,7 +73,7 @@ struct LinearCall {
   int activation_bits = 16;
   /// First rows of the sequences in x, ascending, beginning with 0: the "calls" of methods that
   /// depend on the whole call. Empty: all rows are one call.
-  std::span<const int64_t> calls;
+  std::span<const int64_t> calls = {};
   const float* residual = nullptr;  ///< added to the output; [rows, residual_stride]; may be out
   int64_t residual_stride = 0;
 };

@@ -29,7 +29,8 @@ std::string error_of(const std::function<void()>& action) {
 TEST(Pack, RoundsToSixteenBitsLikeTheConversionsOfBase) {
   // Every sign and exponent that fits f16, with mantissas at, just off and between all ties.
   std::vector<float> values;
-  std::mt19937 random(1);
+  std::mt19937 generator(1);
+  const auto random = [&] { return static_cast<uint32_t>(generator()); };
   for (uint32_t exponent = 0; exponent < 142; ++exponent) {
     for (int i = 0; i < 2000; ++i) {
       uint32_t mantissa = random() & 0x7fffffu;

@@ -54,10 +54,10 @@ inline constexpr std::array<TableRow, 8> kTable1 = {{
 }};
 
 struct Layer {
-  tensor::MatrixView<const float> w;         ///< [outputs, inputs]
-  std::span<const float> bias;               ///< [outputs] or empty
-  SixteenBit sixteen_bit = SixteenBit::f16;  ///< type of the outlier features' weights
-  std::span<const int32_t> kept_columns;     ///< Outliers::kept only; ascending
+  tensor::MatrixView<const float> w = {};      ///< [outputs, inputs]
+  std::span<const float> bias = {};            ///< [outputs] or empty
+  SixteenBit sixteen_bit = SixteenBit::f16;    ///< type of the outlier features' weights
+  std::span<const int32_t> kept_columns = {};  ///< Outliers::kept only; ascending
 };
 
 /// x·Wᵀ + bias, row-major [x.rows, outputs]; all rows of x are one call. Per output, in float32:
