@@ -223,17 +223,19 @@ int run_generate(const GenerateCommand& command) {
   const auto length = static_cast<int64_t>(prompt.size());
   const int64_t context =
       context_size(command.common, loaded.model.architecture(), kDefaultContext);
-  if (length > context)
-    fail("the prompt has {} tokens, the context {}; shorten it or raise -c", length, context);
-  // The last token that is chosen is never fed back, so it needs no position.
-  const int64_t room = context - length + 1;
+  const int64_t room = context - length;
+  if (room < 1)
+    fail(
+        "the prompt has {} tokens, the context room for {} with one to generate; shorten it or "
+        "raise -c",
+        length, context - 1);
 
   runtime::GenerateOptions options;
   options.max_tokens = std::min(command.max_tokens, room);
   options.sampling = command.sampling;
   options.ignore_eos = command.ignore_eos;
   options.activation_bits = loaded.model.precision().activation_bits;
-  runtime::Session session(loaded.model, cpu, length + options.max_tokens - 1);
+  runtime::Session session(loaded.model, cpu, length + options.max_tokens);
 
   Output output(loaded.tokenizer.get(), !command.common.json);
   const runtime::Generated generated =

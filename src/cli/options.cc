@@ -169,14 +169,17 @@ linear::Precision single_precision(const CommonOptions& options) {
 }
 
 int activation_bits_of(const linear::Precision& precision) {
+  using linear::Method;
   switch (precision.method) {
-    case linear::Method::fp32:
+    case Method::fp32:
       return 32;
-    case linear::Method::fp16:
-    case linear::Method::bf16:
+    case Method::fp16:
+    case Method::bf16:
       return 16;
-    default:
+    case Method::llm_int8:
       return precision.activation_bits;
+    default:
+      return 8;
   }
 }
 

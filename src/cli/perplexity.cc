@@ -227,14 +227,13 @@ class PerplexityRun {
 
   int run() {
     open_reference();
-    if (!command_.common.json) write_out(kTableHead);
     Json results = Json::array();
     for (const Precision& precision : precisions_) {
       const Row row = run_method(precision);
       if (command_.common.json) {
         results.push_back(json_row(row, command_, logits_at_));
       } else {
-        write_out(table_row(row));
+        write_out((&precision == &precisions_.front() ? kTableHead : "") + table_row(row));
       }
     }
     if (command_.common.json) print_json(std::move(results));
@@ -276,7 +275,7 @@ class PerplexityRun {
   Row run_method(const Precision& precision) {
     if (reference_precision_ && same(precision, *reference_precision_)) {
       auto source = source_of(reference_model_->loaded, precision);
-      return score(precision, reference_model_->loaded, *source, source.get());
+      return score(reference_model_->loaded, *source, source.get());
     }
     LoadedModel model = load_model(cpu_, command_.common, precision);
     prepare(model.loaded);
@@ -286,11 +285,12 @@ class PerplexityRun {
       saved_->rewind();
       reference = saved_.get();
     }
-    return score(precision, model.loaded, *source, reference);
+    return score(model.loaded, *source, reference);
   }
 
-  Row score(const Precision& precision, const model::Loaded& loaded, evaluate::ModelSource& source,
+  Row score(const model::Loaded& loaded, evaluate::ModelSource& source,
             evaluate::LogitSource* reference) {
+    const Precision& precision = loaded.model.precision();  // a quantised directory has its own
     Progress progress(
         fmt::format("{} ({} windows)", linear::name(precision.method), scored_.windows.size()));
     std::optional<evaluate::LogprobWriter> writer;

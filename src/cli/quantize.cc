@@ -65,7 +65,7 @@ int run_quantize(const QuantizeCommand& command) {
   if (command.common.json) {
     write_json(Json{{"model", command.common.model},
                     {"output", command.output},
-                    {"method", linear::name(precision.method)},
+                    {"method", linear::name(model.loaded.model.precision().method)},
                     {"weights_bytes_16bit", before},
                     {"weights_bytes", after},
                     {"file_bytes", written},
