@@ -24,8 +24,8 @@ uint16_t finite_to_f16(float value) {
   // Below 2^-14 the result counts units of 2^-24, which is what a float beside 0.5 rounds to.
   const float beside_half = std::bit_cast<float>(magnitude) + 0.5f;
   const uint32_t subnormal = std::bit_cast<uint32_t>(beside_half) - 0x3f000000u;
-  const uint32_t chosen = magnitude < 0x38800000u ? subnormal : normal;
-  return static_cast<uint16_t>(chosen | ((bits >> 16) & 0x8000u));
+  const uint32_t small = 0u - static_cast<uint32_t>(magnitude < 0x38800000u);
+  return static_cast<uint16_t>((subnormal & small) | (normal & ~small) | ((bits >> 16) & 0x8000u));
 }
 
 // True when every value's magnitude, as a pattern, is below `limit`.
