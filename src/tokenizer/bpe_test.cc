@@ -120,7 +120,7 @@ TEST(ByteLevelBpe, WithIgnoreMergesTakesAPieceThatIsAToken) {
 
 TEST(ByteLevelBpe, AcceptsMergesAsPairs) {
   nlohmann::json json = byte_level_json({"b c", "a b"});
-  json["model"]["merges"] = {{"b", "c"}, {"a", "b"}};
+  json["model"]["merges"] = nlohmann::json::parse(R"([["b", "c"], ["a", "b"]])");
   EXPECT_EQ(make(json)->encode("abc"), (std::vector<TokenId>{'a', 256}));
 }
 

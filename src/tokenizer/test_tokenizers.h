@@ -46,7 +46,8 @@ inline nlohmann::json llama_json(std::initializer_list<const char*> tokens,
                                  std::initializer_list<const char*> merges) {
   nlohmann::json vocab = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
   int next = 3;
-  for (int byte = 0; byte < 256; ++byte) vocab[fallback_spelling(static_cast<uint8_t>(byte))] = next++;
+  for (int byte = 0; byte < 256; ++byte)
+    vocab[fallback_spelling(static_cast<uint8_t>(byte))] = next++;
   for (const char* token : tokens) vocab[token] = next++;
   for (const std::string merge : merges) {
     const size_t space = merge.find(' ');
