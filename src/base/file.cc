@@ -14,25 +14,40 @@
 
 namespace octet {
 
-MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail("{}: cannot open: {}", path.string(), std::strerror(errno));
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(descriptor);
-    fail("{}: not a regular file", path.string());
-  }
-  size_ = static_cast<size_t>(status.st_size);
-  if (size_ > 0) {
-    void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (mapped == MAP_FAILED) {
-      const int error = errno;
+namespace {
+
+/// A regular file open for reading, closed at the end of the scope.
+struct OpenFile {
+  explicit OpenFile(const std::filesystem::path& path) {
+    // O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
+    descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) fail("{}: cannot open: {}", path.string(), std::strerror(errno));
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
       ::close(descriptor);
-      fail("{}: cannot map {} bytes: {}", path.string(), size_, std::strerror(error));
+      fail("{}: not a regular file", path.string());
     }
-    data_ = static_cast<const std::byte*>(mapped);
+    size = static_cast<size_t>(status.st_size);
   }
-  ::close(descriptor);
+  ~OpenFile() { ::close(descriptor); }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  int descriptor = -1;
+  size_t size = 0;
+};
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
+  const OpenFile file(path);
+  size_ = file.size;
+  if (size_ == 0) return;
+  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor, 0);
+  if (mapped == MAP_FAILED) {
+    fail("{}: cannot map {} bytes: {}", path.string(), size_, std::strerror(errno));
+  }
+  data_ = static_cast<const std::byte*>(mapped);
 }
 
 MappedFile::~MappedFile() {
@@ -49,35 +64,40 @@ void MappedFile::release(std::span<const std::byte> part) const {
 }
 
 std::string read_file(const std::filesystem::path& path, size_t limit) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) {
-    fail("{}: no such file", path.string());
+  const OpenFile file(path);
+  if (file.size > limit) {
+    fail("{}: {} bytes, more than the {} expected of such a file", path.string(), file.size, limit);
   }
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) fail("{}: cannot open for reading", path.string());
-  const auto size = std::filesystem::file_size(path, error);
-  if (!error && size > limit) {
-    fail("{}: {} bytes, more than the {} expected of such a file", path.string(), size, limit);
-  }
-  std::string content(error ? 0 : size, '\0');
-  stream.read(content.data(), static_cast<std::streamsize>(content.size()));
-  if (static_cast<size_t>(stream.gcount()) != content.size()) {
-    fail("{}: cannot read all of it", path.string());
+  std::string content(file.size, '\0');
+  for (size_t done = 0; done < content.size();) {
+    const ssize_t count = ::read(file.descriptor, content.data() + done, content.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("{}: cannot read: {}", path.string(), std::strerror(errno));
+    if (count == 0) fail("{}: became shorter while it was read", path.string());
+    done += static_cast<size_t>(count);
   }
   return content;
 }
 
 void write_file(const std::filesystem::path& path, std::string_view content) {
   const std::filesystem::path temporary = path.string() + ".part";
+  std::error_code ignored;
   {
     std::ofstream stream(temporary, std::ios::binary);
     stream.write(content.data(), static_cast<std::streamsize>(content.size()));
-    stream.flush();
-    if (!stream) fail("{}: cannot write: {}", path.string(), std::strerror(errno));
+    stream.close();
+    if (!stream) {
+      const int error = errno;
+      std::filesystem::remove(temporary, ignored);
+      fail("{}: cannot write: {}", path.string(), std::strerror(error));
+    }
   }
   std::error_code error;
   std::filesystem::rename(temporary, path, error);
-  if (error) fail("{}: cannot replace: {}", path.string(), error.message());
+  if (error) {
+    std::filesystem::remove(temporary, ignored);
+    fail("{}: cannot replace: {}", path.string(), error.message());
+  }
 }
 
 }  // namespace octet

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace octet {
 

@@ -20,12 +20,15 @@ inline float f16_to_float(uint16_t bits) {
                               (((mantissa << shift) & 0x3ffu) << 13));
 }
 
-/// IEEE binary16 bits nearest to `value`, ties to even; beyond 65504 + half a step: infinity.
+/// IEEE binary16 bits nearest to `value`, ties to even; beyond 65504 + half a step: infinity. NaN
+/// becomes quiet and keeps the top of its payload, as the F16C instruction has it.
 inline uint16_t float_to_f16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return sign | 0x7e00u;  // NaN
+  if (magnitude > 0x7f800000u) {
+    return sign | static_cast<uint16_t>(0x7e00u | ((magnitude >> 13) & 0x3ffu));
+  }
   if (magnitude >= 0x477ff000u) return sign | 0x7c00u;
   if (magnitude < 0x38800000u) {  // subnormal in binary16: count units of 2^-24
     if (magnitude < 0x33000000u) return sign;

@@ -206,6 +206,7 @@ class GgufReader {
         fail("{}: metadata {} appears twice; the file is damaged", source_, printable(key));
       }
     }
+    gguf_.head = file_.first(position_);
     const int64_t parts = gguf_.metadata.integer("split.count").value_or(0);
     if (parts > 1) {
       fail("{}: one of {} parts of a split model; join them into one file first", source_, parts);
@@ -298,6 +299,13 @@ class GgufReader {
   uint64_t pairs_ = 0;
   Gguf gguf_;
 };
+
+std::string Gguf::metadata_file() const {
+  std::string file(reinterpret_cast<const char*>(head.data()), head.size());
+  constexpr size_t kTensorCount = 8;  // after signature and version
+  std::fill_n(file.begin() + kTensorCount, sizeof(uint64_t), '\0');
+  return file;
+}
 
 Gguf parse_gguf(std::span<const std::byte> file, std::string_view source) {
   return GgufReader(file, source).read();

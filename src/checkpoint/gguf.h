@@ -77,6 +77,10 @@ struct Gguf {
   uint32_t version = 0;
   GgufMetadata metadata;
   TensorMap tensors;
+  std::span<const std::byte> head;  ///< the file up to the end of its metadata
+
+  /// The bytes of a GGUF file with the same metadata and no tensors (a vocabulary).
+  std::string metadata_file() const;
 };
 
 /// Reads a whole file in memory; `source` names it in errors. Throws Error.

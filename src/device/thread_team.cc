@@ -4,6 +4,8 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <system_error>
+#include <utility>
 
 #include "base/error.h"
 
@@ -31,12 +33,23 @@ void pause_cpu() {
 ThreadTeam::ThreadTeam(int size) {
   OCTET_CHECK(size >= 1);
   workers_.reserve(static_cast<size_t>(size - 1));
-  for (int thread = 1; thread < size; ++thread) {
-    workers_.emplace_back([this, thread] { work(thread); });
+  try {
+    for (int thread = 1; thread < size; ++thread) {
+      workers_.emplace_back([this, thread] { work(thread); });
+    }
+  } catch (const std::system_error& error) {
+    const size_t started = workers_.size() + 1;
+    stop();
+    fail("cannot start more than {} of {} threads ({}); ask for fewer", started, size,
+         error.what());
   }
 }
 
 ThreadTeam::~ThreadTeam() {
+  stop();
+}
+
+void ThreadTeam::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_.store(true, std::memory_order_release);

@@ -19,6 +19,7 @@ namespace octet::device {
 /// One caller at a time; a function must not call back into its own team.
 class ThreadTeam {
  public:
+  /// Throws Error when the system does not give so many threads.
   explicit ThreadTeam(int size);
   ~ThreadTeam();
   ThreadTeam(const ThreadTeam&) = delete;
@@ -36,6 +37,7 @@ class ThreadTeam {
  private:
   void work(int thread);
   void call(int thread) noexcept;
+  void stop();
 
   std::vector<std::thread> workers_;
   const FunctionRef<void(int)>* function_ = nullptr;

@@ -1,8 +1,6 @@
 // What owns memory: a cache-line aligned array, and storage shared with a mapped file.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,8 +12,12 @@
 
 namespace octet::tensor {
 
-/// An array of `size` zero-initialised elements, aligned to 64 bytes. Memory comes straight from
-/// the system, so untouched pages cost nothing.
+/// `bytes` > 0 zeroed bytes aligned to 64, straight from the system, so that untouched pages cost
+/// nothing. Throws Error when the system has no room for them.
+void* allocate_zeroed(size_t bytes);
+void free_allocated(void* memory, size_t bytes);
+
+/// An array of `size` zero-initialised elements, aligned to 64 bytes.
 template <typename T>
 class Array {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -25,12 +27,8 @@ class Array {
   explicit Array(int64_t size) : size_(size) {
     if (size == 0) return;
     OCTET_CHECK(size > 0 && size < (int64_t{1} << 46));
-    mapped_bytes_ = static_cast<size_t>(size) * sizeof(T);
-    void* memory = ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) fail("out of memory: cannot reserve {} bytes", mapped_bytes_);
-    if (mapped_bytes_ >= (size_t{1} << 22)) ::madvise(memory, mapped_bytes_, MADV_HUGEPAGE);
-    data_ = static_cast<T*>(memory);
+    bytes_ = static_cast<size_t>(size) * sizeof(T);
+    data_ = static_cast<T*>(allocate_zeroed(bytes_));
   }
   ~Array() { reset(); }
   Array(Array&& other) noexcept { *this = std::move(other); }
@@ -39,7 +37,7 @@ class Array {
       reset();
       data_ = std::exchange(other.data_, nullptr);
       size_ = std::exchange(other.size_, 0);
-      mapped_bytes_ = std::exchange(other.mapped_bytes_, 0);
+      bytes_ = std::exchange(other.bytes_, 0);
     }
     return *this;
   }
@@ -47,7 +45,7 @@ class Array {
   T* data() { return data_; }
   const T* data() const { return data_; }
   int64_t size() const { return size_; }
-  size_t bytes() const { return mapped_bytes_; }
+  size_t bytes() const { return bytes_; }
   T& operator[](int64_t index) { return data_[index]; }
   const T& operator[](int64_t index) const { return data_[index]; }
   T* begin() { return data_; }
@@ -64,12 +62,12 @@ class Array {
 
  private:
   void reset() {
-    if (data_ != nullptr) ::munmap(data_, mapped_bytes_);
+    if (data_ != nullptr) free_allocated(data_, bytes_);
     data_ = nullptr;
   }
   T* data_ = nullptr;
   int64_t size_ = 0;
-  size_t mapped_bytes_ = 0;
+  size_t bytes_ = 0;
 };
 
 /// Constant elements kept alive by a shared owner: an Array of ours or a mapped file.

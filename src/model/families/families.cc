@@ -1,0 +1,53 @@
+// The list of model families and the checks that hold for all of them.
+#include "model/families/families.h"
+
+#include <array>
+#include <string>
+
+#include "base/error.h"
+
+namespace octet::model {
+
+std::span<const Family> families() {
+  static constexpr std::array<Family, 3> table = {{
+      {"gpt2", describe_gpt2},
+      {"llama", describe_llama},
+      {"opt", describe_opt},
+  }};
+  return table;
+}
+
+namespace {
+
+void check(const Architecture& a, const std::string& file) {
+  if (a.heads % a.kv_heads != 0) {
+    fail("{}: {} attention heads cannot share {} key/value heads", file, a.heads, a.kv_heads);
+  }
+  if (a.head_dim > 256) fail("{}: head dimension {} is over 256", file, a.head_dim);
+  // Bounds that no model reaches, so that a damaged config cannot ask for absurd buffers.
+  constexpr int64_t kLargest = int64_t{1} << 24;
+  for (int64_t size :
+       {a.hidden_size, a.intermediate_size, a.query_size(), a.vocabulary_size, a.max_positions}) {
+    if (size > kLargest) fail("{}: a size of {} is over {}", file, size, kLargest);
+  }
+  if (a.layers > 10000) fail("{}: {} layers are over 10000", file, a.layers);
+}
+
+}  // namespace
+
+Architecture describe_architecture(const Config& config) {
+  const std::string type = config.text("model_type");
+  std::string known;
+  for (const Family& family : families()) {
+    if (family.model_type == type) {
+      Architecture architecture = family.describe(config);
+      architecture.family = type;
+      check(architecture, config.file());
+      return architecture;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(family.model_type);
+  }
+  fail("{}: model_type \"{}\" is not known to octet (known: {})", config.file(), type, known);
+}
+
+}  // namespace octet::model

@@ -1,0 +1,27 @@
+// The model families octet knows: from a config to an Architecture, one file per family.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "model/config.h"
+
+namespace octet::model {
+
+struct Family {
+  std::string_view model_type;  ///< as in Hugging Face's config.json
+  Architecture (*describe)(const Config& config);
+};
+
+std::span<const Family> families();
+
+/// The description of the model that `config` and its checkpoint hold. Throws Error for a
+/// model_type that no family has (listing those that are known) and for options that the family
+/// does not support.
+Architecture describe_architecture(const Config& config);
+
+Architecture describe_gpt2(const Config& config);
+Architecture describe_llama(const Config& config);
+Architecture describe_opt(const Config& config);
+
+}  // namespace octet::model

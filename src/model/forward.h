@@ -1,0 +1,76 @@
+// One pass over the layers for a step's rows, layer by layer.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model.h"
+
+namespace octet::model {
+
+/// Buffers of a forward pass, reused from step to step; one per pass in flight.
+class Scratch {
+ public:
+  tensor::Array<float> hidden;     ///< [rows, hidden_size], the residual stream
+  tensor::Array<float> normed;     ///< [rows, hidden_size]
+  tensor::Array<float> qkv;        ///< [rows, query_size + 2 kv_size]
+  tensor::Array<float> attention;  ///< [rows, query_size]
+  tensor::Array<float> up;         ///< [rows, intermediate_size or twice that when gated]
+  tensor::Array<float> embedded;   ///< [rows, embedding_size] beside an embedding projection
+  tensor::Array<float> cos;        ///< [rows, rotary_dim / 2]
+  tensor::Array<float> sin;
+  linear::Workspace linear;
+};
+
+/// Runs a step: embed(), then layer() for each layer, then logits(). The loader runs the same
+/// pass while it packs the layers one by one.
+class ForwardPass {
+ public:
+  ForwardPass(device::Cpu& cpu, const Architecture& architecture, const Weights& weights,
+              const Step& step, KvCache& cache, Scratch& scratch);
+
+  void embed();
+  /// Runs layer `index` on keys and values of `cache_layer` (the same but while loading).
+  void layer(int64_t index, int64_t cache_layer, const InputObserver& observer);
+  /// The final norm and what follows it, of the rows `step.logit_rows` only.
+  void logits(tensor::MatrixView<float> out);
+  /// The input of lm_head for all rows (norm and projection done), [rows, embedding_size].
+  tensor::MatrixView<const float> final_hidden();
+
+ private:
+  struct AttentionTile {
+    int64_t slice;
+    int64_t first_row;  ///< row of the step
+    int64_t rows;
+  };
+
+  void plan_attention();
+  void rotary_angles();
+  tensor::MatrixView<float> normalised(const Norm& norm, tensor::MatrixView<float> x,
+                                       tensor::MatrixView<float> out);
+  void attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
+                       const InputObserver& observer);
+  void feed_forward_block(const Layer& layer, int64_t index, const InputObserver& observer);
+  void place_keys_and_values(int64_t index, int64_t cache_layer);
+  void attend(int64_t index, int64_t cache_layer);
+  void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
+             tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
+             int64_t layer, std::string_view what);
+
+  device::Cpu& cpu_;
+  const Architecture& architecture_;
+  const Weights& weights_;
+  const Step& step_;
+  KvCache& cache_;
+  Scratch& scratch_;
+  int64_t rows_;
+  std::vector<int64_t> slice_rows_;  ///< first row of each slice
+  std::vector<AttentionTile> tiles_;
+  tensor::MatrixView<float> hidden_;
+  tensor::MatrixView<float> normed_;
+  tensor::MatrixView<float> qkv_;
+  tensor::MatrixView<float> attention_;
+  tensor::MatrixView<float> up_;
+};
+
+}  // namespace octet::model

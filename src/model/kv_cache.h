@@ -1,0 +1,43 @@
+// The memory pages that hold keys and values, and the view of a sequence's pages that attention
+// reads. Which sequence owns which page is the runtime's business.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "model/architecture.h"
+#include "ops/attention/attention.h"
+#include "tensor/owner.h"
+
+namespace octet::model {
+
+/// A pool of pages; each holds 64 positions of one sequence for all layers:
+/// [layers][kv_heads][keys, values].
+class KvCache {
+ public:
+  KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages);
+  /// For `layers` layers instead of the architecture's.
+  KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages, int64_t layers);
+
+  const ops::CacheHeadLayout& layout() const { return layout_; }
+  int64_t pages() const { return pages_; }
+  int64_t page_bytes() const { return page_bytes_; }
+  int64_t bytes() const { return pages_ * page_bytes_; }
+  /// Data of page 0 for this layer and KV head; page i lies i · page_bytes() further on.
+  std::byte* head(int64_t layer, int64_t kv_head);
+
+ private:
+  ops::CacheHeadLayout layout_;
+  int64_t kv_heads_;
+  int64_t pages_;
+  int64_t page_bytes_;
+  tensor::Array<std::byte> memory_;
+};
+
+/// Pages needed for `positions` positions.
+inline int64_t pages_for(int64_t positions) {
+  return (positions + ops::kPagePositions - 1) / ops::kPagePositions;
+}
+
+}  // namespace octet::model

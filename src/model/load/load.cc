@@ -1,0 +1,70 @@
+// From a checkpoint on disk to a Model.
+#include "model/load/load.h"
+
+#include "base/error.h"
+#include "checkpoint/checkpoint.h"
+#include "model/families/families.h"
+#include "model/load/gguf_model.h"
+#include "model/load/packer.h"
+#include "model/load/quantized.h"
+
+namespace octet::model {
+
+namespace {
+
+std::unique_ptr<tokenizer::Tokenizer> read_tokenizer(const checkpoint::Checkpoint& checkpoint) {
+  if (const checkpoint::Gguf* gguf = checkpoint.gguf()) {
+    return gguf_tokenizer(*gguf, checkpoint.path().string());
+  }
+  if (const auto vocabulary = checkpoint.sibling(kVocabularyFile)) {
+    const MappedFile file(*vocabulary);
+    const checkpoint::Gguf gguf = checkpoint::parse_gguf(file.bytes(), vocabulary->string());
+    return gguf_tokenizer(gguf, vocabulary->string());
+  }
+  return tokenizer::load_tokenizer(checkpoint.path());
+}
+
+Loaded load_model(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
+                  const LoadOptions& options) {
+  if (is_quantized(checkpoint)) return load_quantized(cpu, checkpoint, options);
+  const WeightReader reader(checkpoint);
+  Architecture architecture = describe_architecture(reader.config());
+  Packer packer(cpu, reader, architecture, options);
+  Weights weights = packer.pack();
+  const int64_t bytes_16bit = 2 * architecture.parameters();
+  return {Model(std::move(architecture), options.precision, std::move(weights)), nullptr, "",
+          bytes_16bit, packer.kept()};
+}
+
+}  // namespace
+
+Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptions& options) {
+  const auto checkpoint = checkpoint::Checkpoint::open(path);
+  Loaded loaded = load_model(cpu, *checkpoint, options);
+  try {
+    loaded.tokenizer = read_tokenizer(*checkpoint);
+  } catch (const Error& error) {
+    loaded.tokenizer_problem = error.what();
+  }
+  return loaded;
+}
+
+Description describe(const std::filesystem::path& path) {
+  const auto checkpoint = checkpoint::Checkpoint::open(path);
+  Description description;
+  if (is_quantized(*checkpoint)) {
+    description.format = "octet";
+    description.architecture = describe_quantized(*checkpoint);
+  } else {
+    description.format = checkpoint->gguf() != nullptr ? "gguf" : "safetensors";
+    description.architecture = describe_architecture(WeightReader(*checkpoint).config());
+  }
+  for (const std::string& name : checkpoint->names()) {
+    const tensor::View& view = checkpoint->at(name);
+    description.tensors.push_back({name, std::string(tensor::name(view.dtype)), view.shape,
+                                   static_cast<int64_t>(view.bytes.size())});
+  }
+  return description;
+}
+
+}  // namespace octet::model

@@ -1,0 +1,66 @@
+// From a checkpoint on disk to a Model: reading, packing and the search for outlier columns.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "linear/precision.h"
+#include "model/model.h"
+#include "tokenizer/tokenizer.h"
+
+namespace octet::model {
+
+struct LoadOptions {
+  linear::Precision precision;
+  /// Modules that stay 16-bit, by the last or any dotted part of their name (lm_head, down_proj);
+  /// "none" alone: nothing is skipped. Token embeddings are never quantised.
+  std::vector<std::string> skip_modules = {"lm_head"};
+  /// Called with the share done, 0 to 1, from the loading thread. Throwing from it stops loading.
+  std::function<void(double share)> progress;
+};
+
+/// Outlier columns kept in 16 bits, of one linear input.
+struct KeptShare {
+  int64_t layer = 0;
+  LinearSlot slot = LinearSlot::qkv;
+  int64_t kept = 0;
+  int64_t columns = 0;
+};
+
+struct Loaded {
+  Model model;
+  std::unique_ptr<tokenizer::Tokenizer> tokenizer;  ///< null when the checkpoint carries none
+  std::string tokenizer_problem;                    ///< why it is null
+  int64_t weights_bytes_16bit = 0;                  ///< what the same weights take in 16 bits
+  std::vector<KeptShare> kept;                      ///< `kept` mode only
+};
+
+/// Opens a Hugging Face directory, a .gguf file or a directory written by save_quantized.
+/// A quantised directory fixes the method, threshold and skipped modules it was written with: it
+/// is an Error to ask for others.
+Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptions& options);
+
+/// The description alone (config and tensor list), nothing packed.
+struct Description {
+  Architecture architecture;
+  std::string format;  ///< "safetensors", "gguf" or "octet"
+  struct Tensor {
+    std::string name;
+    std::string dtype;
+    std::vector<int64_t> shape;
+    int64_t bytes = 0;
+  };
+  std::vector<Tensor> tensors;
+};
+Description describe(const std::filesystem::path& path);
+
+/// Writes what `load` packed (octet's own format: config.json and model.safetensors, plus the
+/// tokenizer's files) to a new or empty directory. `source` is the path the model was loaded from.
+void save_quantized(const Loaded& loaded, const std::filesystem::path& source,
+                    const std::filesystem::path& directory);
+
+}  // namespace octet::model

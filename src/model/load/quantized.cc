@@ -1,0 +1,293 @@
+// Reading octet's own checkpoint format.
+#include "model/load/quantized.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "checkpoint/decode.h"
+#include "model/families/families.h"
+
+namespace octet::model {
+
+using nlohmann::json;
+using tensor::DType;
+
+namespace {
+
+constexpr int64_t kFormatVersion = 1;
+
+/// The "octet" object of config.json, checked.
+struct Header {
+  linear::Precision precision;
+  std::vector<std::string> skip_modules;
+};
+
+std::string config_file(const checkpoint::Checkpoint& checkpoint) {
+  return (checkpoint.path() / "config.json").string();
+}
+
+Header read_header(const checkpoint::Checkpoint& checkpoint) {
+  const std::string file = config_file(checkpoint);
+  const json& object = checkpoint.config().at("octet");
+  const Config config(object, file + ": octet", [](const std::string&) { return true; });
+  if (const int64_t version = config.count("format_version"); version != kFormatVersion) {
+    fail("{}: format version {} is not {}; quantise the model again with this octet", file, version,
+         kFormatVersion);
+  }
+  Header header;
+  const auto method = linear::parse_method(config.text("method"));
+  const auto outliers = linear::parse_outlier_mode(config.text("outliers"));
+  if (!method || !outliers) fail("{}: unknown method or outlier mode", file);
+  header.precision.method = *method;
+  header.precision.outliers = *outliers;
+  header.precision.threshold = static_cast<float>(config.number("threshold"));
+  if (!(header.precision.threshold >= 0)) fail("{}: the threshold is negative", file);
+  return header;
+}
+
+void check_request(const Header& header, const LoadOptions& options, const std::string& file) {
+  const linear::Precision& asked = options.precision;
+  const linear::Precision& stored = header.precision;
+  const linear::Precision defaults;
+  if (asked.method != defaults.method && asked.method != stored.method) {
+    fail("{}: was quantised with --method {}; load the original checkpoint for {}", file,
+         linear::name(stored.method), linear::name(asked.method));
+  }
+  if (asked.threshold != defaults.threshold && asked.threshold != stored.threshold) {
+    fail("{}: was quantised with --threshold {}; load the original checkpoint for {}", file,
+         stored.threshold, asked.threshold);
+  }
+  if (asked.outliers != defaults.outliers && asked.outliers != stored.outliers) {
+    fail("{}: was quantised with --outliers {}; load the original checkpoint for {}", file,
+         linear::name(stored.outliers), linear::name(asked.outliers));
+  }
+}
+
+/// Reads the packed parts of one linear layer.
+class PartsReader {
+ public:
+  PartsReader(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
+              linear::Precision precision)
+      : cpu_(cpu), checkpoint_(checkpoint), precision_(precision) {}
+
+  linear::Linear read(const std::string& base, int64_t inputs, int64_t outputs) {
+    linear::LinearParts parts;
+    parts.inputs = inputs;
+    parts.outputs = outputs;
+    const int64_t columns = ops::padded(outputs, ops::kPanelColumns);
+    linear::Precision precision = precision_;
+    if (checkpoint_.contains(base + ".codes")) {
+      parts.method = precision_.method;
+      read_int8(base, columns, parts);
+    } else if (checkpoint_.contains(base + ".panels32")) {
+      precision.method = parts.method = linear::Method::fp32;
+      parts.panels32 = shared<float>(base + ".panels32", DType::f32, columns * inputs);
+    } else {
+      read_panels16(base, columns, parts);
+      parts.method =
+          parts.sixteen_bit == ops::SixteenBit::bf16 ? linear::Method::bf16 : linear::Method::fp16;
+      if (precision_.method == linear::Method::bf16) precision.sixteen_bit_planes = 1;
+      precision.method = parts.method;
+    }
+    if (checkpoint_.contains(base + ".bias")) {
+      parts.bias = shared<float>(base + ".bias", DType::f32, columns);
+    }
+    return linear::Linear::from_parts(cpu_, std::move(parts), precision);
+  }
+
+  tensor::Array<float> vector(const std::string& name, int64_t size) {
+    if (!checkpoint_.contains(name)) return {};
+    tensor::Array<float> values(size);
+    checkpoint::decode_rows(checkpoint_.at(name, {size}), 0, 1, values.data());
+    return values;
+  }
+
+  tensor::Array<float> matrix(const std::string& name, int64_t rows, int64_t columns) {
+    tensor::Array<float> values(rows * columns);
+    checkpoint::decode_rows(checkpoint_.at(name, {rows, columns}), 0, rows, values.data());
+    return values;
+  }
+
+ private:
+  void read_int8(const std::string& base, int64_t columns, linear::LinearParts& parts) {
+    const int64_t k = ops::padded(parts.inputs, ops::kInt8KStep);
+    parts.codes = shared<int8_t>(base + ".codes", DType::i8, columns * k);
+    parts.column_scales = shared<float>(base + ".column_scales", DType::f32, columns);
+    for (float scale : parts.column_scales) {
+      if (!(scale >= 0) || std::isinf(scale)) fail("{}: a scale is damaged", where(base));
+    }
+    if (checkpoint_.contains(base + ".column_zeros")) {
+      parts.column_zeros = shared<int32_t>(base + ".column_zeros", DType::i32, columns);
+      for (int32_t zero : parts.column_zeros) {
+        if (zero < -127 || zero > 127) fail("{}: a zero point is damaged", where(base));
+      }
+    }
+    parts.column_sums = column_sums(base, parts.codes, columns, k);
+    if (checkpoint_.contains(base + ".kept_columns")) read_kept(base, columns, parts);
+    if (checkpoint_.contains(base + ".panels16")) read_panels16(base, columns, parts);
+  }
+
+  /// Sums the codes, which the vector kernels need, and makes sure that none is -128.
+  tensor::Shared<int32_t> column_sums(const std::string& base, const tensor::Shared<int8_t>& codes,
+                                      int64_t columns, int64_t k) {
+    tensor::Array<int32_t> sums(columns);
+    std::atomic<bool> damaged{false};
+    cpu_.team().for_each(columns / ops::kPanelColumns, [&](int64_t panel, int) {
+      const int8_t* code = codes.data() + panel * ops::kPanelColumns * k;
+      int32_t* sum = &sums[panel * ops::kPanelColumns];
+      int8_t lowest = 0;
+      for (int64_t group = 0; group < k / 4; ++group) {
+        for (int64_t i = 0; i < 4 * ops::kPanelColumns; ++i) {
+          lowest = std::min(lowest, code[i]);
+          sum[i / 4] += code[i];
+        }
+        code += 4 * ops::kPanelColumns;
+      }
+      if (lowest == -128) damaged.store(true, std::memory_order_relaxed);
+    });
+    if (damaged.load()) fail("{}: a code is -128, which octet never writes", where(base));
+    return tensor::Shared<int32_t>(std::move(sums));
+  }
+
+  void read_kept(const std::string& base, int64_t columns, linear::LinearParts& parts) {
+    const tensor::View& view = checkpoint_.at(base + ".kept_columns");
+    const int64_t kept = view.elements();
+    parts.kept_columns = shared<int32_t>(base + ".kept_columns", DType::i32, kept);
+    int32_t previous = -1;
+    for (int32_t column : parts.kept_columns) {
+      if (column <= previous || column >= parts.inputs) {
+        fail("{}: the kept columns are damaged", where(base));
+      }
+      previous = column;
+    }
+    const std::string name = base + ".kept_panels";
+    parts.sixteen_bit = sixteen_bit_type(name);
+    parts.kept_panels = shared<uint16_t>(name, checkpoint_.at(name).dtype,
+                                         columns * ops::padded(kept, ops::kMatmul16KStep));
+  }
+
+  void read_panels16(const std::string& base, int64_t columns, linear::LinearParts& parts) {
+    const std::string name = base + ".panels16";
+    parts.sixteen_bit = sixteen_bit_type(name);
+    parts.panels16 = shared<uint16_t>(name, checkpoint_.at(name).dtype,
+                                      columns * ops::padded(parts.inputs, ops::kMatmul16KStep));
+  }
+
+  ops::SixteenBit sixteen_bit_type(const std::string& name) const {
+    const DType dtype = checkpoint_.at(name).dtype;
+    if (dtype == DType::bf16) return ops::SixteenBit::bf16;
+    if (dtype != DType::f16) fail("{}: is {}, not f16 or bf16", where(name), tensor::name(dtype));
+    return ops::SixteenBit::f16;
+  }
+
+  std::string where(const std::string& name) const { return checkpoint_.where(name); }
+
+  /// The tensor's elements in place, or copied when the file does not align them.
+  template <typename T>
+  tensor::Shared<T> shared(const std::string& name, DType dtype, int64_t size) {
+    const tensor::View& view = checkpoint_.at(name);
+    if (view.dtype != dtype || view.elements() != size) {
+      fail("{}: holds {} elements of {}, not {} of {}", where(name), view.elements(),
+           tensor::name(view.dtype), size, tensor::name(dtype));
+    }
+    if (reinterpret_cast<uintptr_t>(view.bytes.data()) % 64 == 0) {
+      return {reinterpret_cast<const T*>(view.bytes.data()), size, checkpoint_.owner(view)};
+    }
+    tensor::Array<T> copy(size);
+    std::memcpy(copy.data(), view.bytes.data(), view.bytes.size());
+    return tensor::Shared<T>(std::move(copy));
+  }
+
+  device::Cpu& cpu_;
+  const checkpoint::Checkpoint& checkpoint_;
+  linear::Precision precision_;
+};
+
+void read_layers(PartsReader& reader, const Architecture& a, Weights& weights) {
+  for (int64_t i = 0; i < a.layers; ++i) {
+    const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
+    const std::string base = "layers." + std::to_string(i) + ".";
+    Layer layer;
+    const auto read = [&](LinearSlot slot, const LinearNames& linear) {
+      linear_of(layer, slot) =
+          reader.read(base + std::string(name(slot)), linear.inputs, linear.outputs());
+    };
+    read(LinearSlot::qkv, names.qkv);
+    read(LinearSlot::attention_output, names.attention_output);
+    read(LinearSlot::up, names.up);
+    read(LinearSlot::down, names.down);
+    layer.attention_norm = {reader.vector(base + "attention_norm.weight", a.hidden_size),
+                            reader.vector(base + "attention_norm.bias", a.hidden_size)};
+    layer.feed_forward_norm = {reader.vector(base + "feed_forward_norm.weight", a.hidden_size),
+                               reader.vector(base + "feed_forward_norm.bias", a.hidden_size)};
+    weights.layers.push_back(std::move(layer));
+  }
+}
+
+}  // namespace
+
+bool is_quantized(const checkpoint::Checkpoint& checkpoint) {
+  return checkpoint.format() == checkpoint::Format::safetensors &&
+         checkpoint.config().is_object() && checkpoint.config().contains("octet");
+}
+
+Architecture describe_quantized(const checkpoint::Checkpoint& checkpoint) {
+  // Names of the original tensors are gone, so any prefix will do.
+  return describe_architecture(Config(checkpoint.config(), config_file(checkpoint),
+                                      [](const std::string&) { return true; }));
+}
+
+Loaded load_quantized(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
+                      const LoadOptions& options) {
+  const Header header = read_header(checkpoint);
+  check_request(header, options, config_file(checkpoint));
+  linear::Precision precision = header.precision;
+  precision.activation_bits = precision.method == linear::Method::llm_int8
+                                  ? options.precision.activation_bits
+                                  : linear::Precision{.method = precision.method}.activation_bits;
+  const Architecture a = describe_quantized(checkpoint);
+  PartsReader reader(cpu, checkpoint, precision);
+  Weights weights;
+  weights.token_embedding = std::make_shared<const linear::Linear>(
+      reader.read("token_embedding", a.embedding_size, a.vocabulary_size));
+  if (linear::is_int8(weights.token_embedding->parts().method)) {
+    fail("{}: the token embedding is int8", checkpoint.where("token_embedding.codes"));
+  }
+  weights.lm_head = weights.token_embedding;
+  if (checkpoint.contains("lm_head.codes") || checkpoint.contains("lm_head.panels16") ||
+      checkpoint.contains("lm_head.panels32")) {
+    weights.lm_head = std::make_shared<const linear::Linear>(
+        reader.read("lm_head", a.embedding_size, a.vocabulary_size));
+  }
+  if (!a.names.embedding_projection.parts.empty()) {
+    weights.embedding_projection = std::make_unique<linear::Linear>(
+        reader.read("embedding_projection", a.embedding_size, a.hidden_size));
+    weights.output_projection = std::make_unique<linear::Linear>(
+        reader.read("output_projection", a.hidden_size, a.embedding_size));
+  }
+  if (!a.names.position_embedding.empty()) {
+    weights.position_embedding =
+        reader.matrix("position_embedding", a.max_positions + a.position_offset, a.hidden_size);
+  }
+  weights.final_norm = {reader.vector("final_norm.weight", a.hidden_size),
+                        reader.vector("final_norm.bias", a.hidden_size)};
+  read_layers(reader, a, weights);
+  std::vector<KeptShare> kept;
+  for (int64_t i = 0; i < a.layers; ++i) {
+    for (LinearSlot slot :
+         {LinearSlot::qkv, LinearSlot::attention_output, LinearSlot::up, LinearSlot::down}) {
+      const linear::Linear& linear = linear_of(weights.layers[static_cast<size_t>(i)], slot);
+      if (linear::is_int8(linear.parts().method) &&
+          precision.outliers == linear::OutlierMode::kept) {
+        kept.push_back({i, slot, linear.parts().kept_columns.size(), linear.inputs()});
+      }
+    }
+  }
+  return {Model(a, precision, std::move(weights)), nullptr, "", 2 * a.parameters(),
+          std::move(kept)};
+}
+
+}  // namespace octet::model

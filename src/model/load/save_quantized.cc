@@ -1,0 +1,129 @@
+// Writing octet's own checkpoint format.
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/safetensors.h"
+#include "model/load/load.h"
+#include "model/load/quantized.h"
+#include "model/load/weight_reader.h"
+
+namespace octet::model {
+
+using tensor::DType;
+
+namespace {
+
+/// Collects views of everything that is to be written.
+class TensorList {
+ public:
+  template <typename T>
+  void add(const std::string& name, DType dtype, const T* data, tensor::Shape shape) {
+    tensor::View view{dtype, std::move(shape), {}};
+    if (view.elements() == 0) return;
+    view.bytes = {reinterpret_cast<const std::byte*>(data),
+                  static_cast<size_t>(view.elements()) * sizeof(T)};
+    tensors_.push_back({name, std::move(view)});
+  }
+
+  void add(const std::string& base, const linear::Linear& linear) {
+    const linear::LinearParts& parts = linear.parts();
+    const DType sixteen = parts.sixteen_bit == ops::SixteenBit::bf16 ? DType::bf16 : DType::f16;
+    const auto member = [&](const char* name, DType dtype, const auto& shared) {
+      add(base + name, dtype, shared.data(), {shared.size()});
+    };
+    member(".codes", DType::i8, parts.codes);
+    member(".column_scales", DType::f32, parts.column_scales);
+    member(".column_zeros", DType::i32, parts.column_zeros);
+    member(".kept_columns", DType::i32, parts.kept_columns);
+    member(".kept_panels", sixteen, parts.kept_panels);
+    member(".panels16", sixteen, parts.panels16);
+    member(".panels32", DType::f32, parts.panels32);
+    member(".bias", DType::f32, parts.bias);
+  }
+
+  void add(const std::string& base, const Norm& norm) {
+    add(base + ".weight", DType::f32, norm.weight.data(), {norm.weight.size()});
+    add(base + ".bias", DType::f32, norm.bias.data(), {norm.bias.size()});
+  }
+
+  const std::vector<checkpoint::NamedTensor>& tensors() const { return tensors_; }
+
+ private:
+  std::vector<checkpoint::NamedTensor> tensors_;
+};
+
+void copy_tokenizer(const checkpoint::Checkpoint& source, const std::filesystem::path& directory) {
+  if (const checkpoint::Gguf* gguf = source.gguf()) {
+    write_file(directory / kVocabularyFile, gguf->metadata_file());
+    return;
+  }
+  constexpr std::array<const char*, 9> kFiles = {"tokenizer.json",
+                                                 "tokenizer_config.json",
+                                                 "tokenizer.model",
+                                                 "special_tokens_map.json",
+                                                 "added_tokens.json",
+                                                 "vocab.json",
+                                                 "merges.txt",
+                                                 "chat_template.jinja",
+                                                 "generation_config.json"};
+  for (const char* name : kFiles) {
+    if (const auto file = source.sibling(name)) write_file(directory / name, read_file(*file));
+  }
+  if (const auto file = source.sibling(kVocabularyFile)) {
+    write_file(directory / kVocabularyFile, read_file(*file));
+  }
+}
+
+TensorList collect(const Model& model) {
+  const Weights& weights = model.weights();
+  TensorList list;
+  list.add("token_embedding", *weights.token_embedding);
+  if (weights.lm_head != weights.token_embedding) list.add("lm_head", *weights.lm_head);
+  if (weights.embedding_projection) list.add("embedding_projection", *weights.embedding_projection);
+  if (weights.output_projection) list.add("output_projection", *weights.output_projection);
+  const int64_t hidden = model.architecture().hidden_size;
+  list.add("position_embedding", DType::f32, weights.position_embedding.data(),
+           {weights.position_embedding.size() / hidden, hidden});
+  for (size_t i = 0; i < weights.layers.size(); ++i) {
+    const Layer& layer = weights.layers[i];
+    const std::string base = "layers." + std::to_string(i) + ".";
+    for (LinearSlot slot :
+         {LinearSlot::qkv, LinearSlot::attention_output, LinearSlot::up, LinearSlot::down}) {
+      list.add(base + std::string(name(slot)), linear_of(layer, slot));
+    }
+    list.add(base + "attention_norm", layer.attention_norm);
+    list.add(base + "feed_forward_norm", layer.feed_forward_norm);
+  }
+  list.add("final_norm", weights.final_norm);
+  return list;
+}
+
+}  // namespace
+
+void save_quantized(const Loaded& loaded, const std::filesystem::path& source,
+                    const std::filesystem::path& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error || !std::filesystem::is_directory(directory)) {
+    fail("{}: cannot make this directory: {}", directory.string(), error.message());
+  }
+  if (!std::filesystem::is_empty(directory)) {
+    fail("{}: is not empty; choose a new directory", directory.string());
+  }
+  const auto checkpoint = checkpoint::Checkpoint::open(source);
+  nlohmann::json config = WeightReader(*checkpoint).config().json();
+  const linear::Precision& precision = loaded.model.precision();
+  config["octet"] = {{"format_version", 1},
+                     {"method", linear::name(precision.method)},
+                     {"threshold", precision.threshold},
+                     {"outliers", linear::name(precision.outliers)}};
+  checkpoint::write_safetensors(directory / "model.safetensors", collect(loaded.model).tensors(),
+                                {{"format", "octet"}});
+  copy_tokenizer(*checkpoint, directory);
+  // Last, so that a directory with a config is whole.
+  write_file(directory / "config.json", config.dump(2) + "\n");
+}
+
+}  // namespace octet::model

@@ -1,0 +1,80 @@
+// A loaded model and its forward pass over a batch of ragged rows.
+#include "model/model.h"
+
+#include "model/forward.h"
+
+namespace octet::model {
+
+std::string_view name(LinearSlot slot) {
+  switch (slot) {
+    case LinearSlot::qkv:
+      return "qkv";
+    case LinearSlot::attention_output:
+      return "attention_output";
+    case LinearSlot::up:
+      return "up";
+    case LinearSlot::down:
+      return "down";
+  }
+  return "";
+}
+
+const linear::Linear& linear_of(const Layer& layer, LinearSlot slot) {
+  switch (slot) {
+    case LinearSlot::qkv:
+      return layer.qkv;
+    case LinearSlot::attention_output:
+      return layer.attention_output;
+    case LinearSlot::up:
+      return layer.up;
+    case LinearSlot::down:
+      break;
+  }
+  return layer.down;
+}
+
+linear::Linear& linear_of(Layer& layer, LinearSlot slot) {
+  return const_cast<linear::Linear&>(linear_of(const_cast<const Layer&>(layer), slot));
+}
+
+int64_t Weights::bytes() const {
+  const auto norm_bytes = [](const Norm& norm) {
+    return static_cast<int64_t>(norm.weight.bytes() + norm.bias.bytes());
+  };
+  int64_t sum = token_embedding->bytes() + static_cast<int64_t>(position_embedding.bytes());
+  if (lm_head != token_embedding) sum += lm_head->bytes();
+  if (embedding_projection) sum += embedding_projection->bytes();
+  if (output_projection) sum += output_projection->bytes();
+  for (const Layer& layer : layers) {
+    sum += norm_bytes(layer.attention_norm) + norm_bytes(layer.feed_forward_norm) +
+           layer.qkv.bytes() + layer.attention_output.bytes() + layer.up.bytes() +
+           layer.down.bytes();
+  }
+  return sum + norm_bytes(final_norm);
+}
+
+Model::Model(Architecture architecture, linear::Precision precision, Weights weights)
+    : architecture_(std::move(architecture)),
+      precision_(precision),
+      weights_(std::move(weights)),
+      scratch_(std::make_unique<Scratch>()) {}
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+ops::CacheType Model::cache_type() const {
+  return precision_.method == linear::Method::fp32 ? ops::CacheType::f32 : ops::CacheType::f16;
+}
+
+void Model::forward(device::Cpu& cpu, const Step& step, KvCache& cache,
+                    tensor::MatrixView<float> logits, const InputObserver& observer) {
+  const device::FlushDenormals flush;
+  ForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_);
+  pass.embed();
+  for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
+    pass.layer(layer, layer, observer);
+  }
+  pass.logits(logits);
+}
+
+}  // namespace octet::model

@@ -1,0 +1,105 @@
+// A loaded model and its forward pass over a batch of ragged rows.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "device/cpu.h"
+#include "linear/linear.h"
+#include "model/architecture.h"
+#include "model/kv_cache.h"
+#include "tensor/owner.h"
+#include "tensor/view.h"
+
+namespace octet::model {
+
+/// Consecutive positions of one sequence inside a step. Its earlier positions are in the cache.
+struct Slice {
+  int64_t rows = 0;
+  int64_t first_position = 0;
+  const int32_t* pages = nullptr;  ///< page table of the sequence, long enough for its last row
+};
+
+/// One call of the forward pass: a lone prompt, a chunk of one, a batch of decodes or any mixture.
+struct Step {
+  std::span<const int32_t> tokens;  ///< [rows of all slices]
+  std::span<const Slice> slices;
+  std::span<const int64_t> logit_rows;  ///< rows of the step whose logits are wanted, ascending
+  int activation_bits = 16;
+};
+
+struct Norm {
+  tensor::Array<float> weight;
+  tensor::Array<float> bias;
+  bool present() const { return weight.size() > 0; }
+};
+
+struct Layer {
+  Norm attention_norm;
+  linear::Linear qkv;
+  linear::Linear attention_output;
+  Norm feed_forward_norm;
+  linear::Linear up;
+  linear::Linear down;
+};
+
+/// The four linear inputs of a layer, in the order they are computed.
+enum class LinearSlot : uint8_t { qkv, attention_output, up, down };
+std::string_view name(LinearSlot slot);
+linear::Linear& linear_of(Layer& layer, LinearSlot slot);
+const linear::Linear& linear_of(const Layer& layer, LinearSlot slot);
+
+/// The packed weights of a model.
+struct Weights {
+  std::shared_ptr<const linear::Linear> token_embedding;  ///< 16/32-bit; rows are tokens
+  tensor::Array<float> position_embedding;                ///< [rows, hidden_size], or empty
+  std::unique_ptr<linear::Linear> embedding_projection;   ///< or null
+  std::vector<Layer> layers;
+  Norm final_norm;
+  std::unique_ptr<linear::Linear> output_projection;  ///< or null
+  std::shared_ptr<const linear::Linear> lm_head;      ///< token_embedding itself when shared
+
+  int64_t bytes() const;
+};
+
+/// Buffers of a forward pass, reused from step to step; one per pass in flight.
+class Scratch;
+
+/// Looks at (and, while loading, changes) things between the operations of a pass: `input` is what
+/// the linear layer is about to read, [rows, inputs]. Called on the thread that runs the pass.
+using InputObserver =
+    std::function<void(int64_t layer, LinearSlot slot, tensor::MatrixView<const float> input)>;
+
+class Model {
+ public:
+  Model(Architecture architecture, linear::Precision precision, Weights weights);
+  ~Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+
+  const Architecture& architecture() const { return architecture_; }
+  const linear::Precision& precision() const { return precision_; }
+  const Weights& weights() const { return weights_; }
+  /// f32 for fp32, f16 otherwise.
+  ops::CacheType cache_type() const;
+
+  /// Runs the step: writes the cache and logits[logit_rows.size(), vocabulary_size].
+  /// Every sequence's logits are the same bits whatever else is in the step and however its
+  /// prompt is cut into steps (but for methods that depend on the call). Throws Error naming the
+  /// layer when an activation is not finite or does not fit the cache.
+  void forward(device::Cpu& cpu, const Step& step, KvCache& cache, tensor::MatrixView<float> logits,
+               const InputObserver& observer = {});
+
+ private:
+  Architecture architecture_;
+  linear::Precision precision_;
+  Weights weights_;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+}  // namespace octet::model

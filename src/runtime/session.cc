@@ -1,0 +1,158 @@
+// Sequences in flight on one model: their pages in the KV cache, and steps over them.
+#include "runtime/session.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace octet::runtime {
+
+using tensor::MatrixView;
+
+Session::Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t sequences)
+    : model_(model),
+      cpu_(cpu),
+      context_(context),
+      cache_(model.architecture(), model.cache_type(), sequences * model::pages_for(context)),
+      sequences_(static_cast<size_t>(sequences)) {
+  for (int64_t page = cache_.pages() - 1; page >= 0; --page) {
+    free_pages_.push_back(static_cast<int32_t>(page));
+  }
+}
+
+SequenceId Session::open() {
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    if (sequences_[i].open) continue;
+    sequences_[i].open = true;
+    return static_cast<SequenceId>(i);
+  }
+  fail("all {} sequences are in use", sequences_.size());
+}
+
+void Session::close(SequenceId sequence) {
+  truncate(sequence, 0);
+  sequences_[static_cast<size_t>(sequence)].open = false;
+}
+
+int64_t Session::position(SequenceId sequence) const {
+  return sequences_[static_cast<size_t>(sequence)].position;
+}
+
+void Session::truncate(SequenceId sequence, int64_t position) {
+  Sequence& state = sequences_[static_cast<size_t>(sequence)];
+  OCTET_CHECK(state.open && position >= 0 && position <= state.position);
+  state.position = position;
+  while (static_cast<int64_t>(state.pages.size()) > model::pages_for(position)) {
+    free_pages_.push_back(state.pages.back());
+    state.pages.pop_back();
+  }
+}
+
+namespace {
+
+/// Rows of the feeds, handed out step by step.
+class StepPlan {
+ public:
+  explicit StepPlan(std::span<const Feed> feeds) : feeds_(feeds) {}
+
+  bool done() const { return feed_ == feeds_.size(); }
+  size_t feed() const { return feed_; }
+  size_t offset() const { return offset_; }
+  int64_t take(int64_t room) {
+    const auto left = static_cast<int64_t>(feeds_[feed_].tokens.size() - offset_);
+    const int64_t rows = std::min(room, left);
+    offset_ += static_cast<size_t>(rows);
+    if (rows == left) {
+      ++feed_;
+      offset_ = 0;
+    }
+    return rows;
+  }
+
+ private:
+  std::span<const Feed> feeds_;
+  size_t feed_ = 0;
+  size_t offset_ = 0;
+};
+
+/// One step's tokens, slices and wanted rows, in the making.
+struct StepRows {
+  std::vector<int32_t> tokens;
+  std::vector<model::Slice> slices;
+  std::vector<int64_t> logit_rows;
+
+  void add(const Feed& feed, size_t offset, int64_t rows, int64_t position, const int32_t* pages) {
+    const auto first = static_cast<int64_t>(tokens.size());
+    const auto begin = feed.tokens.begin() + static_cast<std::ptrdiff_t>(offset);
+    tokens.insert(tokens.end(), begin, begin + rows);
+    slices.push_back({rows, position, pages});
+    const bool last = offset + static_cast<size_t>(rows) == feed.tokens.size();
+    if (feed.no_logits) return;
+    if (feed.all_logits) {
+      for (int64_t r = 0; r < rows; ++r) logit_rows.push_back(first + r);
+    } else if (last) {
+      logit_rows.push_back(first + rows - 1);
+    }
+  }
+};
+
+int64_t wanted_rows(std::span<const Feed> feeds) {
+  int64_t wanted = 0;
+  for (const Feed& feed : feeds) {
+    if (feed.no_logits || feed.tokens.empty()) continue;
+    wanted += feed.all_logits ? static_cast<int64_t>(feed.tokens.size()) : 1;
+  }
+  return wanted;
+}
+
+}  // namespace
+
+void Session::reserve(std::span<const Feed> feeds) {
+  for (const Feed& feed : feeds) {
+    Sequence& state = sequences_[static_cast<size_t>(feed.sequence)];
+    OCTET_CHECK(state.open && !feed.tokens.empty());
+    const int64_t end = state.position + static_cast<int64_t>(feed.tokens.size());
+    if (end > context_) {
+      fail("{} tokens do not fit the context of {}; use a larger --ctx-size or a shorter prompt",
+           end, context_);
+    }
+    while (static_cast<int64_t>(state.pages.size()) < model::pages_for(end)) {
+      OCTET_CHECK(!free_pages_.empty());
+      state.pages.push_back(free_pages_.back());
+      free_pages_.pop_back();
+    }
+  }
+}
+
+MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits) {
+  reserve(feeds);
+  const int64_t vocabulary = model_.architecture().vocabulary_size;
+  const int64_t wanted = wanted_rows(feeds);
+  logits_.ensure(std::max<int64_t>(1, wanted * vocabulary));
+  int64_t written = 0;
+  StepPlan plan(feeds);
+  while (!plan.done()) {
+    StepRows rows;
+    int64_t room = kStepRows;
+    while (!plan.done() && room > 0) {
+      const Feed& feed = feeds[plan.feed()];
+      const size_t offset = plan.offset();
+      Sequence& state = sequences_[static_cast<size_t>(feed.sequence)];
+      const int64_t taken = plan.take(room);
+      rows.add(feed, offset, taken, state.position, state.pages.data());
+      state.position += taken;
+      room -= taken;
+    }
+    model::Step step;
+    step.tokens = rows.tokens;
+    step.slices = rows.slices;
+    step.logit_rows = rows.logit_rows;
+    step.activation_bits = activation_bits;
+    const auto count = static_cast<int64_t>(rows.logit_rows.size());
+    model_.forward(cpu_, step, cache_, {logits_.data() + written * vocabulary, count, vocabulary});
+    written += count;
+  }
+  return {logits_.data(), wanted, vocabulary};
+}
+
+}  // namespace octet::runtime

@@ -1,0 +1,90 @@
+// Sequences in flight on one model: their pages in the KV cache, prompts and decoding.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "device/cpu.h"
+#include "model/model.h"
+#include "runtime/sampler.h"
+#include "tensor/owner.h"
+#include "tensor/view.h"
+
+namespace octet::runtime {
+
+using SequenceId = int32_t;
+
+/// Rows of several sequences to run in one step.
+struct Feed {
+  SequenceId sequence = 0;
+  std::span<const int32_t> tokens;  ///< next tokens of that sequence
+  bool all_logits = false;          ///< logits of every row, else of the last one only
+  bool no_logits = false;           ///< logits of no row (a chunk of a prompt)
+};
+
+/// Owns the KV cache of a number of sequences and runs steps over them. Not thread-safe.
+class Session {
+ public:
+  /// Room for `context` positions in each of `sequences` sequences.
+  Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t sequences = 1);
+
+  /// A new empty sequence. Throws Error when all are in use.
+  SequenceId open();
+  void close(SequenceId sequence);
+  int64_t position(SequenceId sequence) const;
+  /// Forgets positions from `position` on.
+  void truncate(SequenceId sequence, int64_t position);
+  int64_t context() const { return context_; }
+  int64_t kv_cache_bytes() const { return cache_.bytes(); }
+
+  /// Runs the feeds, in steps of at most kStepRows rows; a lone long prompt is cut into chunks.
+  /// Returns the wanted logits, [rows wanted, vocabulary], valid until the next call.
+  /// Throws Error when a sequence would outgrow the context.
+  tensor::MatrixView<float> run(std::span<const Feed> feeds, int activation_bits);
+
+  static constexpr int64_t kStepRows = 512;
+
+ private:
+  /// Pages for what the feeds will add; throws before anything runs.
+  void reserve(std::span<const Feed> feeds);
+
+  struct Sequence {
+    bool open = false;
+    int64_t position = 0;
+    std::vector<int32_t> pages;
+  };
+  model::Model& model_;
+  device::Cpu& cpu_;
+  int64_t context_;
+  model::KvCache cache_;
+  std::vector<Sequence> sequences_;
+  std::vector<int32_t> free_pages_;
+  tensor::Array<float> logits_;
+};
+
+/// What generation asks for.
+struct GenerateOptions {
+  int64_t max_tokens = 128;
+  Sampling sampling;
+  bool ignore_eos = false;
+  int activation_bits = 16;
+};
+
+struct Generated {
+  std::vector<int32_t> tokens;
+  std::vector<float> logprobs;
+  double prompt_s = 0;
+  double decode_s = 0;
+  bool ended = false;  ///< stopped at an end token (not part of tokens) rather than at max_tokens
+};
+
+/// Generates after `prompt` (at least one token) in a fresh sequence of the session. `on_token` is
+/// called with each token as it is chosen; returning false stops.
+Generated generate(Session& session, const model::Model& model, std::span<const int32_t> prompt,
+                   const GenerateOptions& options,
+                   const std::function<bool(int32_t token, float logprob)>& on_token);
+
+}  // namespace octet::runtime

@@ -1,0 +1,181 @@
+// Tokenisers of the vocabularies inside GGUF files.
+#include "tokenizer/gguf_vocabulary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/gguf_pre_tokenizer.h"
+#include "tokenizer/pipeline.h"
+#include "tokenizer/score_bpe.h"
+
+namespace octet::tokenizer {
+namespace {
+
+// tokenizer.ggml.token_type
+enum TokenType : int32_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
+
+int32_t type_of(const GgufVocabulary& source, size_t id) {
+  return source.types.empty() ? int32_t{kNormal} : source.types[id];
+}
+
+void check_sizes(const GgufVocabulary& source) {
+  const size_t tokens = source.tokens.size();
+  if (tokens == 0) fail("{}: the vocabulary is empty", source.file);
+  if (tokens > static_cast<size_t>(kMaximumTokenId)) {
+    fail("{}: a vocabulary of {} tokens is not supported", source.file, tokens);
+  }
+  if (!source.types.empty() && source.types.size() != tokens) {
+    fail("{}: {} tokens but {} token types", source.file, tokens, source.types.size());
+  }
+  if (source.model == "llama" && source.scores.size() != tokens) {
+    fail("{}: {} tokens but {} scores", source.file, tokens, source.scores.size());
+  }
+}
+
+std::shared_ptr<const Vocabulary> make_vocabulary(const GgufVocabulary& source) {
+  auto vocabulary = std::make_shared<Vocabulary>();
+  size_t bytes = 0;
+  for (const std::string_view token : source.tokens) bytes += token.size();
+  vocabulary->reserve(source.tokens.size(), bytes);
+  TokenId id = 0;
+  for (const std::string_view token : source.tokens) vocabulary->add(token, id++);
+  return vocabulary;
+}
+
+std::vector<AddedToken> make_added(const GgufVocabulary& source) {
+  std::vector<AddedToken> added;
+  for (size_t id = 0; id < source.tokens.size(); ++id) {
+    const int32_t type = type_of(source, id);
+    const bool special = type == kControl || type == kUnknown;
+    if (!special && type != kUserDefined) continue;
+    added.push_back({.id = static_cast<TokenId>(id),
+                     .content = std::string(source.tokens[id]),
+                     .special = special});
+  }
+  return added;
+}
+
+std::optional<TokenId> checked_id(const GgufVocabulary& source, const char* key,
+                                  std::optional<int64_t> id) {
+  if (!id) return std::nullopt;
+  if (*id < 0 || *id >= static_cast<int64_t>(source.tokens.size())) {
+    fail("{}: {} is {}, but there are {} tokens", source.file, key, *id, source.tokens.size());
+  }
+  return static_cast<TokenId>(*id);
+}
+
+// Files older than these keys mean LLaMA's ids when those are control tokens.
+std::optional<TokenId> llama_default(const GgufVocabulary& source, size_t id) {
+  const bool is_control = id < source.tokens.size() && type_of(source, id) == kControl;
+  return is_control ? std::optional(static_cast<TokenId>(id)) : std::nullopt;
+}
+
+void add_around(const GgufVocabulary& source, bool bos_by_default, Pipeline& pipeline) {
+  if (source.add_bos.value_or(bos_by_default && pipeline.bos)) {
+    if (!pipeline.bos) fail("{}: add_bos_token is set without bos_token_id", source.file);
+    pipeline.prefix = {*pipeline.bos};
+  }
+  if (source.add_eos.value_or(false)) {
+    if (!pipeline.eos) fail("{}: add_eos_token is set without eos_token_id", source.file);
+    pipeline.suffix = {*pipeline.eos};
+  }
+}
+
+void make_byte_level(const GgufVocabulary& source, Pipeline& pipeline) {
+  GgufPreTokenizer pre = make_gguf_pre_tokenizer(source.pre, source.file);
+  pipeline.byte_level = true;
+  pipeline.normalizer = std::move(pre.normalizer);
+  pipeline.pre_tokenizer = std::move(pre.pre_tokenizer);
+  MergeTable merges;
+  merges.reserve(source.merges.size());
+  size_t number = 0;
+  for (const std::string_view merge : source.merges) {
+    add_merge(merge, *pipeline.vocabulary, source.file, number++, merges);
+  }
+  const auto unknown = checked_id(source, "unknown_token_id", source.unknown);
+  pipeline.model = std::make_unique<BpeModel>(pipeline.vocabulary, std::move(merges),
+                                              BpeOptions{.byte_level = true,
+                                                         .ignore_merges = pre.ignore_merges,
+                                                         .unknown = unknown.value_or(kNoToken)});
+  std::vector<DecoderStep> steps;
+  steps.emplace_back(SpelledBytes{});
+  pipeline.decoder = Decoder(std::move(steps), Replacement::kPerSubpart);
+  add_around(source, pre.add_bos, pipeline);
+}
+
+// Ranks of equal scores are equal, so that the leftmost of them merges first.
+std::vector<uint32_t> ranks_of(const GgufVocabulary& source) {
+  std::vector<uint32_t> order(source.scores.size());
+  std::iota(order.begin(), order.end(), 0u);
+  for (const float score : source.scores) {
+    if (std::isnan(score)) fail("{}: a token's score is not a number", source.file);
+  }
+  std::sort(order.begin(), order.end(),
+            [&](uint32_t a, uint32_t b) { return source.scores[a] > source.scores[b]; });
+  std::vector<uint32_t> rank(order.size());
+  uint32_t current = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i > 0 && source.scores[order[i]] != source.scores[order[i - 1]]) ++current;
+    rank[order[i]] = current;
+  }
+  for (size_t id = 0; id < rank.size(); ++id) {
+    const int32_t type = type_of(source, id);
+    if (type == kUnknown || type == kControl || type == kByte) rank[id] = kNoSymbol;
+  }
+  return rank;
+}
+
+void make_sentencepiece(const GgufVocabulary& source, Pipeline& pipeline) {
+  const bool space_prefix = source.add_space_prefix.value_or(true);
+  std::vector<NormalizerStep> steps;
+  if (space_prefix) steps.emplace_back(Prepend{"▁"});
+  steps.emplace_back(Replacer::of_text(" ", "▁"));
+  pipeline.normalizer = Normalizer(std::move(steps));
+  auto unknown = checked_id(source, "unknown_token_id", source.unknown);
+  for (size_t id = 0; id < source.tokens.size() && !unknown; ++id) {
+    if (type_of(source, id) == kUnknown) unknown = static_cast<TokenId>(id);
+  }
+  pipeline.model = std::make_unique<ScoreBpeModel>(pipeline.vocabulary, ranks_of(source),
+                                                   unknown.value_or(kNoToken));
+  std::vector<DecoderStep> decoding;
+  decoding.emplace_back(Replacer::of_text("▁", " "));
+  decoding.emplace_back(ByteFallback{});
+  pipeline.decoder =
+      Decoder(std::move(decoding), Replacement::kPerByte, StripText{" ", space_prefix ? 1 : 0});
+  if (!pipeline.bos) pipeline.bos = llama_default(source, 1);
+  if (!pipeline.eos) pipeline.eos = llama_default(source, 2);
+  add_around(source, true, pipeline);
+}
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> make_gguf_tokenizer(const GgufVocabulary& source) {
+  check_sizes(source);
+  Pipeline pipeline;
+  pipeline.file = source.file;
+  pipeline.vocabulary = make_vocabulary(source);
+  pipeline.added = make_added(source);
+  pipeline.bos = checked_id(source, "bos_token_id", source.bos);
+  pipeline.eos = checked_id(source, "eos_token_id", source.eos);
+  if (source.model == "gpt2") {
+    make_byte_level(source, pipeline);
+  } else if (source.model == "llama") {
+    make_sentencepiece(source, pipeline);
+  } else {
+    fail("{}: tokenizer.ggml.model is \"{}\"; \"gpt2\" and \"llama\" are supported", source.file,
+         source.model);
+  }
+  return make_pipeline(std::move(pipeline));
+}
+
+}  // namespace octet::tokenizer
