@@ -66,7 +66,7 @@ tidy: setup-ci ## run clang-tidy over src and fail on any warning
 .PHONY: fuzz
 fuzz: setup-ci ## run every fuzz target for FUZZ_SECONDS (60)
 	cmake --preset fuzz
-	cmake --build --preset fuzz -j $(JOBS)
+	cmake --build --preset fuzz -j $(JOBS) --target fuzz_targets
 	tools/fuzz $(FUZZ_SECONDS)
 
 .PHONY: clean

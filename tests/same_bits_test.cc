@@ -141,7 +141,7 @@ TEST_P(SameBits, AloneInBatchesInChunksWithThreadsAndInstructionSets) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, SameBits, testing::ValuesIn(cases()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& tested) { return tested.param.name; });
 
 TEST(SameBitsSmolLM2, AloneInABatchInChunksWithOneThreadAndEveryInstructionSet) {
   const auto path = test::smollm2_path();

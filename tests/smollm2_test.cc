@@ -58,13 +58,10 @@ TEST_F(SmolLM2, Fp32TokenisesAndContinuesLikeTheReferenceUpToTheFirstNarrowMargi
     EXPECT_EQ(loaded.tokenizer->encode(run["prompt"].get<std::string>()), prompt);
     const auto expected = run["new_ids"].get<std::vector<int32_t>>();
     const auto margins = run["margin"].get<std::vector<double>>();
+    // The reference was made with the end token suppressed.
     const auto ids = test::greedy(loaded.model, cpu_, prompt, static_cast<int64_t>(expected.size()),
-                                  /*ignore_eos=*/false);
+                                  /*ignore_eos=*/true);
     for (size_t i = 0; i < expected.size() && margins[i] >= 0.05; ++i) {
-      if (i == ids.size()) {  // stopped at the end token, which is not listed
-        EXPECT_EQ(expected[i], loaded.model.architecture().end_tokens.at(0));
-        break;
-      }
       ASSERT_EQ(ids[i], expected[i]) << "token " << i;
     }
   }

@@ -39,6 +39,12 @@ std::optional<OutlierMode> parse_outlier_mode(std::string_view text);
 
 /// True for the methods that quantise to int8.
 bool is_int8(Method method);
+/// True for the int8 methods with zero points; the others are symmetrical (absmax).
+bool is_zeropoint(Method method);
+/// True when one scale serves the whole weight matrix, instead of one per output column.
+bool has_tensor_wise_weights(Method method);
+/// True when one scale serves all rows of a call, instead of one per row.
+bool has_tensor_wise_activations(Method method);
 /// True for the methods with mixed-precision decomposition (Sec. 3.2).
 bool has_decomposition(Method method);
 /// True when a row's result may depend on the other rows of its call (tensor-wise activations,
@@ -50,6 +56,14 @@ struct Precision {
   float threshold = 6.0f;  ///< α; 0 turns decomposition off
   OutlierMode outliers = OutlierMode::kept;
   int activation_bits = 16;  ///< 8 or 16; 16 only with llm_int8
+  /// Layers that stay 16-bit: bfloat16 planes their activations are split into. 2 carries 16 bits
+  /// of mantissa; 1 is what `--method bf16` means.
+  int sixteen_bit_planes = 2;
 };
+
+/// True when this precision takes outlier features out of the int8 product.
+bool decomposes(const Precision& precision);
+/// True when it does so with columns found at load, which Linear::keep_columns packs.
+bool keeps_columns(const Precision& precision);
 
 }  // namespace octet::linear

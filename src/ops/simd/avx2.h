@@ -58,6 +58,7 @@ struct Avx2x16 {
     return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)};
   }
   static OCTET_LANES Avx2x16 load_partial(const float* from, int64_t count) {
+    if (count == kLanes) return load(from);  // masked moves cost more, stores above all
     const Mask mask = first(count);
     return {_mm256_maskload_ps(from, _mm256_castps_si256(mask.low)),
             _mm256_maskload_ps(from + 8, _mm256_castps_si256(mask.high))};
@@ -74,6 +75,7 @@ struct Avx2x16 {
     _mm256_storeu_ps(to + 8, high);
   }
   OCTET_LANES void store_partial(float* to, int64_t count) const {
+    if (count == kLanes) return store(to);
     const Mask mask = first(count);
     _mm256_maskstore_ps(to, _mm256_castps_si256(mask.low), low);
     _mm256_maskstore_ps(to + 8, _mm256_castps_si256(mask.high), high);

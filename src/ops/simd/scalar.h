@@ -1,4 +1,5 @@
-// 16 float lanes in plain C++: the reference the vector lane types are tested against.
+// 16 float lanes in plain C++: the reference the vector lane types are tested against. Only for
+// files built for the base instruction set, so nothing here needs to be inlined always.
 #pragma once
 
 #include <bit>
@@ -17,36 +18,36 @@ struct Scalar16 {
   struct Bits {
     uint32_t lane[kLanes];
 
-    static OCTET_LANES Bits broadcast(uint32_t value) {
+    static Bits broadcast(uint32_t value) {
       return make([&](int) { return value; });
     }
     template <typename F>
-    static OCTET_LANES Bits make(F f) {
+    static Bits make(F f) {
       Bits r;
       for (int i = 0; i < kLanes; ++i) r.lane[i] = f(i);
       return r;
     }
-    friend OCTET_LANES Bits operator+(const Bits& a, const Bits& b) {
+    friend Bits operator+(const Bits& a, const Bits& b) {
       return make([&](int i) { return a.lane[i] + b.lane[i]; });
     }
-    friend OCTET_LANES Bits operator-(const Bits& a, const Bits& b) {
+    friend Bits operator-(const Bits& a, const Bits& b) {
       return make([&](int i) { return a.lane[i] - b.lane[i]; });
     }
-    friend OCTET_LANES Bits operator&(const Bits& a, const Bits& b) {
+    friend Bits operator&(const Bits& a, const Bits& b) {
       return make([&](int i) { return a.lane[i] & b.lane[i]; });
     }
-    friend OCTET_LANES Bits operator|(const Bits& a, const Bits& b) {
+    friend Bits operator|(const Bits& a, const Bits& b) {
       return make([&](int i) { return a.lane[i] | b.lane[i]; });
     }
-    friend OCTET_LANES Bits operator^(const Bits& a, const Bits& b) {
+    friend Bits operator^(const Bits& a, const Bits& b) {
       return make([&](int i) { return a.lane[i] ^ b.lane[i]; });
     }
     template <int kCount>
-    friend OCTET_LANES Bits shift_left(const Bits& a) {
+    friend Bits shift_left(const Bits& a) {
       return make([&](int i) { return a.lane[i] << kCount; });
     }
     template <int kCount>
-    friend OCTET_LANES Bits shift_right(const Bits& a) {
+    friend Bits shift_right(const Bits& a) {
       return make([&](int i) { return a.lane[i] >> kCount; });
     }
   };
@@ -54,103 +55,103 @@ struct Scalar16 {
   float lane[kLanes];
 
   template <typename F>
-  static OCTET_LANES Scalar16 make(F f) {
+  static Scalar16 make(F f) {
     Scalar16 r;
     for (int i = 0; i < kLanes; ++i) r.lane[i] = f(i);
     return r;
   }
   template <typename F>
-  static OCTET_LANES Mask make_mask(F f) {
+  static Mask make_mask(F f) {
     Mask r;
     for (int i = 0; i < kLanes; ++i) r.lane[i] = f(i);
     return r;
   }
 
-  static OCTET_LANES Scalar16 broadcast(float value) {
+  static Scalar16 broadcast(float value) {
     return make([&](int) { return value; });
   }
-  static OCTET_LANES Scalar16 zero() { return broadcast(0.0f); }
-  static OCTET_LANES Scalar16 load(const float* from) {
+  static Scalar16 zero() { return broadcast(0.0f); }
+  static Scalar16 load(const float* from) {
     return make([&](int i) { return from[i]; });
   }
-  static OCTET_LANES Scalar16 load_partial(const float* from, int64_t count) {
+  static Scalar16 load_partial(const float* from, int64_t count) {
     return make([&](int i) { return i < count ? from[i] : 0.0f; });
   }
-  static OCTET_LANES Scalar16 load_f16(const uint16_t* from) {
+  static Scalar16 load_f16(const uint16_t* from) {
     return make([&](int i) { return f16_to_float(from[i]); });
   }
-  static OCTET_LANES Scalar16 load_bf16(const uint16_t* from) {
+  static Scalar16 load_bf16(const uint16_t* from) {
     return make([&](int i) { return bf16_to_float(from[i]); });
   }
-  OCTET_LANES void store(float* to) const { store_partial(to, kLanes); }
-  OCTET_LANES void store_partial(float* to, int64_t count) const {
+  void store(float* to) const { store_partial(to, kLanes); }
+  void store_partial(float* to, int64_t count) const {
     for (int64_t i = 0; i < count; ++i) to[i] = lane[i];
   }
 
-  OCTET_LANES Bits bits() const {
+  Bits bits() const {
     return Bits::make([&](int i) { return std::bit_cast<uint32_t>(lane[i]); });
   }
-  static OCTET_LANES Scalar16 from_bits(const Bits& bits) {
+  static Scalar16 from_bits(const Bits& bits) {
     return make([&](int i) { return std::bit_cast<float>(bits.lane[i]); });
   }
-  static OCTET_LANES Mask first(int64_t count) {
+  static Mask first(int64_t count) {
     return make_mask([&](int i) { return i < count; });
   }
 
-  friend OCTET_LANES Scalar16 operator+(const Scalar16& a, const Scalar16& b) {
+  friend Scalar16 operator+(const Scalar16& a, const Scalar16& b) {
     return make([&](int i) { return a.lane[i] + b.lane[i]; });
   }
-  friend OCTET_LANES Scalar16 operator-(const Scalar16& a, const Scalar16& b) {
+  friend Scalar16 operator-(const Scalar16& a, const Scalar16& b) {
     return make([&](int i) { return a.lane[i] - b.lane[i]; });
   }
-  friend OCTET_LANES Scalar16 operator*(const Scalar16& a, const Scalar16& b) {
+  friend Scalar16 operator*(const Scalar16& a, const Scalar16& b) {
     return make([&](int i) { return a.lane[i] * b.lane[i]; });
   }
-  friend OCTET_LANES Scalar16 operator/(const Scalar16& a, const Scalar16& b) {
+  friend Scalar16 operator/(const Scalar16& a, const Scalar16& b) {
     return make([&](int i) { return a.lane[i] / b.lane[i]; });
   }
-  friend OCTET_LANES Scalar16 fma(const Scalar16& a, const Scalar16& b, const Scalar16& c) {
+  friend Scalar16 fma(const Scalar16& a, const Scalar16& b, const Scalar16& c) {
     return make([&](int i) { return __builtin_fmaf(a.lane[i], b.lane[i], c.lane[i]); });
   }
-  friend OCTET_LANES Scalar16 sqrt(const Scalar16& a) {
+  friend Scalar16 sqrt(const Scalar16& a) {
     return make([&](int i) { return __builtin_sqrtf(a.lane[i]); });
   }
-  friend OCTET_LANES Scalar16 abs(const Scalar16& a) {
+  friend Scalar16 abs(const Scalar16& a) {
     return from_bits(a.bits() & Bits::broadcast(0x7fffffffu));
   }
-  friend OCTET_LANES Scalar16 rint(const Scalar16& a) {
+  friend Scalar16 rint(const Scalar16& a) {
     return make([&](int i) { return nearest_integer(a.lane[i]); });
   }
-  friend OCTET_LANES Scalar16 max(const Scalar16& a, const Scalar16& b) {
+  friend Scalar16 max(const Scalar16& a, const Scalar16& b) {
     return make([&](int i) { return larger(a.lane[i], b.lane[i]); });
   }
-  friend OCTET_LANES Scalar16 min(const Scalar16& a, const Scalar16& b) {
+  friend Scalar16 min(const Scalar16& a, const Scalar16& b) {
     return make([&](int i) { return smaller(a.lane[i], b.lane[i]); });
   }
-  friend OCTET_LANES Mask less(const Scalar16& a, const Scalar16& b) {
+  friend Mask less(const Scalar16& a, const Scalar16& b) {
     return make_mask([&](int i) { return a.lane[i] < b.lane[i]; });
   }
-  friend OCTET_LANES Mask less_equal(const Scalar16& a, const Scalar16& b) {
+  friend Mask less_equal(const Scalar16& a, const Scalar16& b) {
     return make_mask([&](int i) { return a.lane[i] <= b.lane[i]; });
   }
-  friend OCTET_LANES Mask equal(const Scalar16& a, const Scalar16& b) {
+  friend Mask equal(const Scalar16& a, const Scalar16& b) {
     return make_mask([&](int i) { return a.lane[i] == b.lane[i]; });
   }
-  friend OCTET_LANES Scalar16 select(const Mask& mask, const Scalar16& yes, const Scalar16& no) {
+  friend Scalar16 select(const Mask& mask, const Scalar16& yes, const Scalar16& no) {
     const Bits a = yes.bits();
     const Bits b = no.bits();
     return from_bits(Bits::make([&](int i) { return mask.lane[i] ? a.lane[i] : b.lane[i]; }));
   }
-  friend OCTET_LANES Scalar16 keep_first(const Scalar16& a, int64_t count) {
+  friend Scalar16 keep_first(const Scalar16& a, int64_t count) {
     return select(first(count), a, zero());
   }
-  friend OCTET_LANES float reduce_add(Scalar16 a) {
+  friend float reduce_add(Scalar16 a) {
     for (int step = kLanes / 2; step > 0; step /= 2) {
       for (int i = 0; i < step; ++i) a.lane[i] = a.lane[i] + a.lane[i + step];
     }
     return a.lane[0];
   }
-  friend OCTET_LANES float reduce_max(Scalar16 a) {
+  friend float reduce_max(Scalar16 a) {
     for (int step = kLanes / 2; step > 0; step /= 2) {
       for (int i = 0; i < step; ++i) a.lane[i] = larger(a.lane[i], a.lane[i + step]);
     }
@@ -158,15 +159,15 @@ struct Scalar16 {
   }
 
  private:
-  static OCTET_LANES float larger(float a, float b) { return normal_or_zero(a > b ? a : b); }
-  static OCTET_LANES float smaller(float a, float b) { return normal_or_zero(a < b ? a : b); }
+  static float larger(float a, float b) { return normal_or_zero(a > b ? a : b); }
+  static float smaller(float a, float b) { return normal_or_zero(a < b ? a : b); }
   // As the vector instructions do with DAZ; a compiler may or may not use them for ?: above.
-  static OCTET_LANES float normal_or_zero(float value) {
+  static float normal_or_zero(float value) {
     const uint32_t pattern = std::bit_cast<uint32_t>(value);
     return (pattern & 0x7f800000u) == 0 ? std::bit_cast<float>(pattern & 0x80000000u) : value;
   }
   // Without SSE4.1 there is no rounding instruction; from 2^23 on every float is an integer.
-  static OCTET_LANES float nearest_integer(float value) {
+  static float nearest_integer(float value) {
     constexpr float kIntegers = 8388608.0f;
     const uint32_t pattern = std::bit_cast<uint32_t>(value);
     const float magnitude = std::bit_cast<float>(pattern & 0x7fffffffu);

@@ -1,0 +1,290 @@
+// octet generate: reads a prompt, streams the model's continuation.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/loading.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "runtime/session.h"
+#include "tokenizer/tokenizer.h"
+
+namespace octet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kExamples = R"(Examples:
+  octet generate -m model.gguf -p "The capital of France is" -n 32
+  octet generate -m model/ -f prompt.txt --temp 0 --json
+  echo "Once upon a time" | octet generate -m model/ --method bf16
+  octet generate -m model/ --prompt-ids 1,403,407 -n 8 --temp 0)";
+
+constexpr int64_t kDefaultContext = 4096;
+
+struct GenerateCommand {
+  CommonOptions common;
+  std::optional<std::string> prompt;
+  std::optional<std::string> prompt_file;
+  std::optional<std::string> prompt_ids;
+  int64_t max_tokens = 128;
+  runtime::Sampling sampling;
+  bool ignore_eos = false;
+};
+
+void add_sampling_options(CLI::App& app, GenerateCommand& command) {
+  runtime::Sampling& sampling = command.sampling;
+  const auto option = [&app](const char* names, auto& value, const char* text, double low,
+                             double high) {
+    app.add_option(names, value, text)
+        ->group("Sampling")
+        ->capture_default_str()
+        ->check(number_in(low, high));
+  };
+  option("--temp,--temperature", sampling.temperature, "Temperature; 0 is greedy", 0, 1e6);
+  option("--top-k", sampling.top_k, "Only the K most probable tokens; 0: all", 0, 1 << 30);
+  option("--top-p", sampling.top_p, "The most probable tokens up to this mass; 1: all", 0, 1);
+  option("--min-p", sampling.min_p, "Tokens at least this probable relative to the best", 0, 1);
+  option("--repeat-penalty", sampling.repeat_penalty,
+         "Above 1, tokens that occurred become less likely", 1e-3, 1e3);
+  app.add_flag("--ignore-eos", command.ignore_eos, "Never choose the end token")->group("Sampling");
+}
+
+std::string read_stdin() {
+  std::string text;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof buffer);
+    throw_if_interrupted();
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("standard input cannot be read: {}", std::strerror(errno));
+    if (got == 0) return text;
+    text.append(buffer, static_cast<size_t>(got));
+  }
+}
+
+/// The prompt's text: -p, the file of -f, or what is piped in.
+std::string prompt_text(const GenerateCommand& command) {
+  if (command.prompt) return *command.prompt;
+  if (command.prompt_file && *command.prompt_file != "-") return read_file(*command.prompt_file);
+  const bool asked = command.prompt_file.has_value();
+  std::string text;
+  if (asked || ::isatty(STDIN_FILENO) == 0) text = read_stdin();
+  if (text.empty() && !asked)
+    throw UsageError("no prompt: give -p TEXT, -f FILE or --prompt-ids, or pipe text in");
+  return text;
+}
+
+std::vector<int32_t> prompt_tokens(const GenerateCommand& command, const std::string& text,
+                                   const model::Loaded& loaded) {
+  if (!command.prompt_ids) {
+    const tokenizer::Tokenizer& tokenizer =
+        need_tokenizer(loaded, command.common, "give --prompt-ids instead of text");
+    std::vector<int32_t> ids = tokenizer.encode(text, {.add_special = true, .parse_special = true});
+    if (ids.empty()) fail("the prompt is empty and this model's tokenizer adds no start token");
+    return ids;
+  }
+  std::vector<int32_t> ids = split_numbers<int32_t>(*command.prompt_ids, "--prompt-ids");
+  const int64_t vocabulary = loaded.model.architecture().vocabulary_size;
+  for (int32_t id : ids) {
+    if (id >= vocabulary)
+      fail("--prompt-ids: {} lies outside the model's vocabulary of {}", id, vocabulary);
+  }
+  return ids;
+}
+
+/// Turns tokens into text as they come, keeps what --json prints, and streams otherwise.
+class Output {
+ public:
+  Output(const tokenizer::Tokenizer* tokenizer, bool stream) : ids_only_(!tokenizer) {
+    if (tokenizer != nullptr) decoder_ = std::make_unique<tokenizer::StreamDecoder>(*tokenizer);
+    stream_ = stream;
+  }
+
+  void push(int32_t token) {
+    std::string piece;
+    if (ids_only_) {
+      if (stream_) write_out(fmt::format("{}{}", pieces_.empty() ? "" : " ", token));
+    } else {
+      piece = decoder_->push(token);
+      if (stream_ && !piece.empty()) write_out(piece);
+    }
+    pieces_.push_back(std::move(piece));
+  }
+
+  void finish() {
+    std::string rest;
+    if (!ids_only_) rest = decoder_->finish();
+    if (!rest.empty() && !pieces_.empty()) pieces_.back() += rest;
+    // The shell's prompt should start on a line of its own.
+    const std::string all = text();
+    if (stream_) write_out(rest + (all.empty() || all.back() != '\n' ? "\n" : ""));
+  }
+
+  /// Text of each token: what became readable with it.
+  const std::vector<std::string>& pieces() const { return pieces_; }
+  std::string text() const {
+    std::string all;
+    for (const std::string& piece : pieces_) all += piece;
+    return all;
+  }
+
+ private:
+  bool ids_only_;
+  bool stream_ = false;
+  std::unique_ptr<tokenizer::StreamDecoder> decoder_;
+  std::vector<std::string> pieces_;
+};
+
+/// What the summary and the JSON object are made of.
+struct Outcome {
+  const GenerateCommand& command;
+  const LoadedModel& model;
+  device::Cpu& cpu;
+  const std::vector<int32_t>& prompt;
+  const runtime::Generated& generated;
+  const Output& output;
+  int64_t kv_cache_bytes = 0;
+  const char* stopped = "";
+
+  const linear::Precision& precision() const { return model.loaded.model.precision(); }
+  double prompt_rate() const {
+    return rate(static_cast<int64_t>(prompt.size()), generated.prompt_s);
+  }
+  /// The first token comes out of the prompt's pass.
+  double decode_rate() const {
+    const auto count = static_cast<int64_t>(generated.tokens.size());
+    return rate(std::max<int64_t>(count - 1, 0), generated.decode_s);
+  }
+};
+
+void print_summary(const Outcome& outcome) {
+  const model::Loaded& loaded = outcome.model.loaded;
+  fmt::print(stderr,
+             "octet: {} loaded in {:.2f} s; prompt {} tokens in {:.2f} s ({:.1f} tokens/s); "
+             "{} tokens in {:.2f} s ({:.1f} tokens/s)\n",
+             linear::name(outcome.precision().method), outcome.model.seconds, outcome.prompt.size(),
+             outcome.generated.prompt_s, outcome.prompt_rate(), outcome.generated.tokens.size(),
+             outcome.generated.decode_s, outcome.decode_rate());
+  fmt::print(stderr,
+             "octet: weights {} (in 16 bits {}), KV cache {}, peak memory {}; stopped: {}\n",
+             size_text(loaded.model.weights().bytes()), size_text(loaded.weights_bytes_16bit),
+             size_text(outcome.kv_cache_bytes), size_text(peak_rss_bytes()), outcome.stopped);
+}
+
+void print_json(const Outcome& outcome) {
+  const model::Loaded& loaded = outcome.model.loaded;
+  Json tokens = Json::array();
+  for (size_t i = 0; i < outcome.generated.tokens.size(); ++i)
+    tokens.push_back({{"id", outcome.generated.tokens[i]},
+                      {"logprob", outcome.generated.logprobs[i]},
+                      {"text", outcome.output.pieces()[i]}});
+  Json object;
+  object["model"] = outcome.command.common.model;
+  object["method"] = linear::name(outcome.precision().method);
+  object["activation_bits"] = activation_bits_of(outcome.precision());
+  object["isa"] = device::name(outcome.cpu.isa());
+  object["threads"] = outcome.cpu.team().size();
+  object["seed"] = outcome.command.sampling.seed;
+  object["prompt_ids"] = outcome.prompt;
+  object["tokens"] = std::move(tokens);
+  object["text"] = outcome.output.text();
+  object["stopped"] = outcome.stopped;
+  object["timing"] = {{"load_s", outcome.model.seconds},
+                      {"prompt_s", outcome.generated.prompt_s},
+                      {"prompt_tokens_per_s", outcome.prompt_rate()},
+                      {"decode_s", outcome.generated.decode_s},
+                      {"decode_tokens_per_s", outcome.decode_rate()}};
+  object["memory"] = {{"weights_bytes", loaded.model.weights().bytes()},
+                      {"weights_bytes_16bit", loaded.weights_bytes_16bit},
+                      {"kv_cache_bytes", outcome.kv_cache_bytes},
+                      {"peak_rss_bytes", peak_rss_bytes()}};
+  write_json(object);
+}
+
+int run_generate(const GenerateCommand& command) {
+  const linear::Precision precision = single_precision(command.common);
+  std::string text;
+  if (!command.prompt_ids) text = prompt_text(command);
+  device::Cpu cpu = open_cpu(command.common);
+  LoadedModel model = load_model(cpu, command.common, precision);
+  model::Loaded& loaded = model.loaded;
+
+  const std::vector<int32_t> prompt = prompt_tokens(command, text, loaded);
+  const auto length = static_cast<int64_t>(prompt.size());
+  const int64_t context =
+      context_size(command.common, loaded.model.architecture(), kDefaultContext);
+  const int64_t room = context - length;
+  if (room < 1)
+    fail(
+        "the prompt has {} tokens, the context room for {} with one to generate; shorten it or "
+        "raise -c",
+        length, context - 1);
+
+  runtime::GenerateOptions options;
+  options.max_tokens = std::min(command.max_tokens, room);
+  options.sampling = command.sampling;
+  options.ignore_eos = command.ignore_eos;
+  options.activation_bits = loaded.model.precision().activation_bits;
+  runtime::Session session(loaded.model, cpu, length + options.max_tokens);
+
+  Output output(loaded.tokenizer.get(), !command.common.json);
+  const runtime::Generated generated =
+      runtime::generate(session, loaded.model, prompt, options, [&output](int32_t token, float) {
+        output.push(token);
+        return !interrupted();
+      });
+  output.finish();
+
+  const bool full = command.max_tokens > room;
+  const Outcome outcome = {.command = command,
+                           .model = model,
+                           .cpu = cpu,
+                           .prompt = prompt,
+                           .generated = generated,
+                           .output = output,
+                           .kv_cache_bytes = session.kv_cache_bytes(),
+                           .stopped = interrupted()     ? "interrupted"
+                                      : generated.ended ? "end"
+                                      : full            ? "context"
+                                                        : "length"};
+  if (command.common.json) print_json(outcome);
+  print_summary(outcome);
+  return interrupted() ? kExitInterrupted : 0;
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, Action& action) {
+  auto command = std::make_shared<GenerateCommand>();
+  CLI::App* sub = app.add_subcommand("generate", "Continue a prompt");
+  sub->footer(kExamples);
+  add_common_options(*sub, command->common, {});
+  CLI::Option_group* prompt = sub->add_option_group("Prompt", "What to continue (one of)");
+  prompt->add_option("-p,--prompt", command->prompt, "The text itself")->type_name("TEXT");
+  prompt->add_option("-f,--file", command->prompt_file, "A file that holds it; - is standard input")
+      ->type_name("FILE");
+  prompt->add_option("--prompt-ids", command->prompt_ids, "Token ids, with commas")
+      ->type_name("IDS");
+  prompt->require_option(0, 1);
+  sub->add_option("-n,--n-predict", command->max_tokens, "Tokens to generate at most")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(number_in(1, 1 << 30));
+  add_sampling_options(*sub, *command);
+  sub->callback([command, &action] {
+    command->sampling.seed = command->common.seed;
+    action = [command] { return run_generate(*command); };
+  });
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,20 @@
+// Ctrl-C: the first asks the running command to stop cleanly, the second kills the process.
+#pragma once
+
+namespace octet::cli {
+
+inline constexpr int kExitInterrupted = 130;
+
+/// Thrown to leave a computation after Ctrl-C; main turns it into exit status 130.
+struct Interrupted {};
+
+/// From now on SIGINT sets a flag once; after that it has its default effect again.
+void catch_interrupts();
+
+/// Whether Ctrl-C was pressed.
+bool interrupted();
+
+/// Throws Interrupted when Ctrl-C was pressed.
+void throw_if_interrupted();
+
+}  // namespace octet::cli

@@ -1,0 +1,95 @@
+// Loading with progress, and the report on kept outlier columns.
+#include "cli/loading.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+
+namespace octet::cli {
+namespace {
+
+/// Above this share, kept columns cost noticeable speed and memory.
+constexpr double kManyKept = 0.05;
+
+double share_of(const model::KeptShare& input) {
+  return input.columns == 0 ? 0 : static_cast<double>(input.kept) / input.columns;
+}
+
+void report_kept(const model::Loaded& loaded, bool verbose) {
+  if (verbose) {
+    for (const model::KeptShare& input : loaded.kept)
+      fmt::print(stderr, "octet: layer {} {}: {} of {} columns kept in 16 bits ({:.2f}%)\n",
+                 input.layer, model::name(input.slot), input.kept, input.columns,
+                 share_of(input) * 100);
+  }
+  const auto worst = std::ranges::max_element(loaded.kept, {}, share_of);
+  if (worst == loaded.kept.end() || share_of(*worst) <= kManyKept) return;
+  const auto many =
+      std::ranges::count_if(loaded.kept, [](auto& input) { return share_of(input) > kManyKept; });
+  fmt::print(stderr,
+             "octet: warning: {} of {} linear inputs keep more than 5% of their columns in 16 bits "
+             "(most: layer {} {}, {:.1f}%){}\n",
+             many, loaded.kept.size(), worst->layer, model::name(worst->slot),
+             share_of(*worst) * 100, verbose ? "" : "; -v lists them");
+}
+
+}  // namespace
+
+LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
+                       const linear::Precision& precision) {
+  model::LoadOptions load = load_options(options, precision);
+  Progress progress(fmt::format("loading ({})", linear::name(precision.method)));
+  load.progress = [&progress](double share) {
+    throw_if_interrupted();
+    progress.update(share);
+  };
+  const auto start = std::chrono::steady_clock::now();
+  LoadedModel result{model::load(cpu, options.model, load), 0};
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  progress.finish();
+  throw_if_interrupted();
+  report_kept(result.loaded, options.verbose);
+  return result;
+}
+
+double kept_share(const model::Loaded& loaded) {
+  int64_t kept = 0;
+  int64_t columns = 0;
+  for (const model::KeptShare& input : loaded.kept) {
+    kept += input.kept;
+    columns += input.columns;
+  }
+  return columns == 0 ? 0 : static_cast<double>(kept) / static_cast<double>(columns);
+}
+
+int64_t context_size(const CommonOptions& options, const model::Architecture& architecture,
+                     int64_t otherwise) {
+  const int64_t trained = architecture.max_positions;
+  if (!options.context) return trained > 0 ? std::min(trained, otherwise) : otherwise;
+  const int64_t asked = *options.context;
+  if (trained > 0 && asked > trained) {
+    if (architecture.positions == model::Positions::learned)
+      fail("--ctx-size {}: {} has {} learned positions; use at most -c {}", asked, options.model,
+           trained, trained);
+    fmt::print(stderr, "octet: warning: -c {} exceeds the {} positions the model was trained for\n",
+               asked, trained);
+  }
+  return asked;
+}
+
+const tokenizer::Tokenizer& need_tokenizer(const model::Loaded& loaded,
+                                           const CommonOptions& options, std::string_view instead) {
+  if (loaded.tokenizer == nullptr)
+    fail(
+        "{}: no tokenizer ({}); {}", options.model,
+        loaded.tokenizer_problem.empty() ? "the checkpoint carries none" : loaded.tokenizer_problem,
+        instead);
+  return *loaded.tokenizer;
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,32 @@
+// Loading a model for a command: progress, Ctrl-C, and what there is to say about its outliers.
+#pragma once
+
+#include "cli/options.h"
+#include "device/cpu.h"
+#include "model/load/load.h"
+
+namespace octet::cli {
+
+struct LoadedModel {
+  model::Loaded loaded;
+  double seconds = 0;
+};
+
+/// Loads options.model with a progress bar; then warns of inputs that keep more than 5% of their
+/// columns in 16 bits (all of them are listed with -v). Throws Interrupted after Ctrl-C.
+LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
+                       const linear::Precision& precision);
+
+/// Share of the columns of all linear inputs that are kept in 16 bits.
+double kept_share(const model::Loaded& loaded);
+
+/// The largest context to use: -c, else the model's own limited to `otherwise`. Throws Error when
+/// the model's positions cannot reach as far as -c asks.
+int64_t context_size(const CommonOptions& options, const model::Architecture& architecture,
+                     int64_t otherwise);
+
+/// The tokenizer; throws Error saying why there is none, and what `instead` would do.
+const tokenizer::Tokenizer& need_tokenizer(const model::Loaded& loaded,
+                                           const CommonOptions& options, std::string_view instead);
+
+}  // namespace octet::cli

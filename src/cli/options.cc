@@ -1,0 +1,203 @@
+// Declaring the shared flags and turning their values into options of the rooms below.
+#include "cli/options.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "device/thread_team.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr const char* kHidden = "";
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (linear::Method method : linear::all_methods()) names.emplace_back(linear::name(method));
+  return names;
+}
+
+/// Accepts "all" or a list of methods; its description shows the choices as CLI11's own would.
+CLI::Validator method_list() {
+  std::string description = "{all";
+  for (const std::string& method : method_names()) description += "," + method;
+  return CLI::Validator(
+      [](std::string& value) {
+        if (value == "all") return std::string();
+        for (const std::string& method : split_list(value, "--method"))
+          if (!linear::parse_method(method)) return "'" + method + "' is no method";
+        return std::string();
+      },
+      description + "}");
+}
+
+void add_precision_options(CLI::App& app, CommonOptions& options, const Relevant& relevant) {
+  const char* const group = relevant.precision ? "Precision" : kHidden;
+  CLI::Option* method =
+      app.add_option("--method", options.method,
+                     relevant.method_list ? "Arithmetic of the linear layers; several with commas"
+                                          : "Arithmetic of the linear layers");
+  method->group(group)->capture_default_str()->type_name("METHOD");
+  if (relevant.method_list) {
+    method->check(method_list());
+  } else {
+    method->check(CLI::IsMember(method_names()));
+  }
+  app.add_option("--threshold,--llm-int8-threshold", options.threshold,
+                 "Activations from here on are outliers; 0 turns decomposition off")
+      ->group(group)
+      ->capture_default_str()
+      ->check(number_in(0, 1e30));
+  app.add_option("--outliers", options.outliers, "How outlier columns are found")
+      ->group(group)
+      ->capture_default_str()
+      ->type_name("MODE")
+      ->check(CLI::IsMember({"kept", "batch", "token"}));
+  app.add_option("--activation-bits", options.activation_bits,
+                 "llm-int8 only: two int8 planes (16, the default) or one (8, the paper's)")
+      ->group(group)
+      ->type_name("BITS")
+      ->check(CLI::IsMember({16, 8}));
+  app.add_option("--skip-modules", options.skip_modules,
+                 "Modules that stay 16-bit, with commas; none: even lm_head becomes int8")
+      ->group(group)
+      ->type_name("NAMES")
+      ->capture_default_str();
+}
+
+void add_device_options(CLI::App& app, CommonOptions& options, const Relevant& relevant) {
+  const char* const group = relevant.device ? "Device" : kHidden;
+  app.add_option("-t,--threads", options.threads, "Threads (default: every CPU allowed)")
+      ->group(group)
+      ->type_name("N")
+      ->check(number_in(1, 4096));
+  app.add_option("--device", options.device, "cpu, cuda[:N] or auto")
+      ->group(group)
+      ->type_name("DEVICE:{auto,cpu,cuda}")
+      ->capture_default_str();
+  app.add_option("--isa", options.isa, "Force an instruction set (default: the best one here)")
+      ->group(group)
+      ->type_name("ISA")
+      ->check(CLI::IsMember({"scalar", "avx2", "avxvnni", "avx512", "amx"}));
+}
+
+}  // namespace
+
+CLI::Validator number_in(double low, double high) {
+  return CLI::Validator(
+      [low, high](std::string& value) {
+        char* end = nullptr;
+        const double number = std::strtod(value.c_str(), &end);
+        if (end == value.c_str() || *end != '\0') return "'" + value + "' is no number";
+        if (number >= low && number <= high) return std::string();
+        return high >= 1e18 ? fmt::format("{} must be at least {}", value, low)
+                            : fmt::format("{} must lie between {} and {}", value, low, high);
+      },
+      "");
+}
+
+void add_common_options(CLI::App& app, CommonOptions& options, const Relevant& relevant) {
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("-m,--model", options.model,
+                 "Hugging Face directory, .gguf file, or directory of octet quantize")
+      ->required()
+      ->type_name("PATH");
+  add_precision_options(app, options, relevant);
+  add_device_options(app, options, relevant);
+  app.add_option("-c,--ctx-size", options.context, "Tokens of context")
+      ->group(relevant.context ? "OPTIONS" : kHidden)
+      ->type_name("N")
+      ->check(number_in(1, std::numeric_limits<int32_t>::max()));
+  app.add_option("-s,--seed", options.seed, "Seed of the random numbers")
+      ->group(relevant.seed ? "OPTIONS" : kHidden)
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_flag("--json", options.json, "Print one JSON object");
+  app.add_flag("-v,--verbose", options.verbose, "Say more on standard error");
+}
+
+std::vector<std::string> split_list(std::string_view text, std::string_view flag) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    std::string_view part = text.substr(begin, end - begin);
+    while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
+    while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
+    if (part.empty()) throw UsageError(fmt::format("{}: an entry of '{}' is empty", flag, text));
+    parts.emplace_back(part);
+    begin = end + 1;
+  }
+  return parts;
+}
+
+template <typename T>
+std::vector<T> split_numbers(std::string_view text, std::string_view flag) {
+  std::vector<T> numbers;
+  for (const std::string& part : split_list(text, flag)) {
+    T number = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+    if (error != std::errc() || end != part.data() + part.size() || number < 0)
+      throw UsageError(fmt::format("{}: '{}' is no number ≥ 0 of {} bits", flag, part,
+                                   std::numeric_limits<T>::digits + 1));
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+template std::vector<int32_t> split_numbers<int32_t>(std::string_view, std::string_view);
+template std::vector<int64_t> split_numbers<int64_t>(std::string_view, std::string_view);
+
+linear::Precision precision_of(const CommonOptions& options, linear::Method method) {
+  linear::Precision precision;
+  precision.method = method;
+  precision.threshold = options.threshold;
+  precision.outliers = linear::parse_outlier_mode(options.outliers).value();
+  precision.activation_bits =
+      method == linear::Method::llm_int8 ? options.activation_bits.value_or(16) : 8;
+  return precision;
+}
+
+linear::Precision single_precision(const CommonOptions& options) {
+  const linear::Method method = linear::parse_method(options.method).value();
+  if (options.activation_bits && method != linear::Method::llm_int8)
+    throw UsageError(
+        fmt::format("--activation-bits is for --method llm-int8 only, not for {}", options.method));
+  return precision_of(options, method);
+}
+
+int activation_bits_of(const linear::Precision& precision) {
+  using linear::Method;
+  switch (precision.method) {
+    case Method::fp32:
+      return 32;
+    case Method::fp16:
+    case Method::bf16:
+      return 16;
+    case Method::llm_int8:
+      return precision.activation_bits;
+    default:
+      return 8;
+  }
+}
+
+model::LoadOptions load_options(const CommonOptions& options, const linear::Precision& precision) {
+  model::LoadOptions load;
+  load.precision = precision;
+  load.skip_modules = split_list(options.skip_modules, "--skip-modules");
+  return load;
+}
+
+device::Cpu open_cpu(const CommonOptions& options) {
+  if (options.device.rfind("cuda", 0) == 0)
+    fail("--device {}: this build has no CUDA; use --device cpu", options.device);
+  if (options.device != "auto" && options.device != "cpu")
+    throw UsageError(fmt::format("--device: '{}' is not cpu, cuda[:N] or auto", options.device));
+  const int threads = options.threads.value_or(device::available_threads());
+  if (!options.isa) return device::Cpu(threads);
+  return device::Cpu(threads, device::parse_isa(*options.isa).value());
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,391 @@
+// octet perplexity: scores a text, documents or token ids with one method or several.
+#include "evaluate/perplexity.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/loading.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "evaluate/text.h"
+#include "tokenizer/tokenizer.h"
+
+namespace octet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using linear::Method;
+using linear::Precision;
+
+constexpr const char* kExamples = R"(Examples:
+  octet perplexity -m model.gguf -f wikitext2-test.raw.txt -c 512 --chunks 12
+  octet perplexity -m model/ -f text.jsonl --method all --reference fp32 --json
+  octet perplexity -m model/ -f stories.json --per-document --add-bos --limit 100
+  octet perplexity -m model/ --method fp32 --ids 1,2,3 --logits-at 0,2 --json
+  octet perplexity -m model/ -f text.txt --method fp32 --save-logprobs fp32.logprobs
+  octet perplexity -m model/ -f text.txt --reference fp32.logprobs)";
+
+constexpr int64_t kDefaultWindow = 512;
+
+struct PerplexityCommand {
+  CommonOptions common;
+  std::optional<std::string> file;
+  std::optional<std::string> ids;
+  std::string text_field = "text";
+  std::optional<int64_t> chunks;
+  std::optional<int64_t> limit;
+  bool per_document = false;
+  bool add_bos = false;
+  std::optional<std::string> reference;
+  std::optional<std::string> save_logprobs;
+  std::optional<std::string> logits_at;
+};
+
+bool same(const Precision& a, const Precision& b) {
+  return a.method == b.method && a.activation_bits == b.activation_bits;
+}
+
+/// "all": Table 1's rows with 8-bit activations, the 16-bit baselines, llm-int8 at 16 bits.
+std::vector<Precision> every_row(const CommonOptions& options) {
+  std::vector<Precision> rows;
+  for (Method method : linear::all_methods()) {
+    rows.push_back(precision_of(options, method));
+    if (linear::is_int8(method)) rows.back().activation_bits = 8;
+  }
+  rows.push_back(precision_of(options, Method::llm_int8));
+  rows.back().activation_bits = 16;
+  return rows;
+}
+
+std::vector<Precision> precisions_of(const CommonOptions& options) {
+  if (options.method == "all") {
+    if (options.activation_bits)
+      throw UsageError("--activation-bits: --method all runs llm-int8 with both widths");
+    return every_row(options);
+  }
+  std::vector<Precision> precisions;
+  bool has_llm_int8 = false;
+  for (const std::string& name : split_list(options.method, "--method")) {
+    precisions.push_back(precision_of(options, linear::parse_method(name).value()));
+    has_llm_int8 |= precisions.back().method == Method::llm_int8;
+  }
+  if (options.activation_bits && !has_llm_int8)
+    throw UsageError(
+        fmt::format("--activation-bits is for --method llm-int8 only, not for {}", options.method));
+  return precisions;
+}
+
+/// What is scored, and the tokens of the text it was taken from.
+struct Scored {
+  std::vector<evaluate::Window> windows;
+  int64_t text_tokens = 0;
+};
+
+Scored windows_of_documents(const PerplexityCommand& command, const tokenizer::Tokenizer& tokenizer,
+                            const std::vector<std::string>& documents, int64_t length) {
+  Scored scored;
+  std::optional<int32_t> begin;
+  if (command.add_bos) {
+    begin = tokenizer.bos();
+    if (!begin) fail("--add-bos: this model's tokenizer has no start token");
+  }
+  size_t count = documents.size();
+  if (command.limit) count = std::min(count, static_cast<size_t>(*command.limit));
+  for (size_t i = 0; i < count; ++i) {
+    const std::vector<int32_t> tokens =
+        tokenizer.encode(documents[i], {.add_special = false, .parse_special = false});
+    scored.text_tokens += static_cast<int64_t>(tokens.size());
+    scored.windows.push_back(evaluate::document_window(tokens, begin, length));
+  }
+  evaluate::drop_short(scored.windows);
+  if (scored.windows.empty()) fail("{}: no document has two tokens to score", *command.file);
+  return scored;
+}
+
+Scored windows_of_ids(const PerplexityCommand& command, const model::Architecture& architecture) {
+  Scored scored;
+  scored.windows.push_back(split_numbers<int32_t>(*command.ids, "--ids"));
+  const auto count = static_cast<int64_t>(scored.windows[0].size());
+  if (count < 2) throw UsageError("--ids: scoring needs at least two tokens");
+  CommonOptions bounded = command.common;
+  if (!bounded.context) bounded.context = count;
+  if (count > context_size(bounded, architecture, count))
+    fail("--ids has {} tokens, the context {}; raise -c", count, *bounded.context);
+  scored.text_tokens = count;
+  return scored;
+}
+
+Scored windows_of(const PerplexityCommand& command, const model::Loaded& loaded,
+                  const std::vector<std::string>& documents) {
+  const model::Architecture& architecture = loaded.model.architecture();
+  if (command.ids) return windows_of_ids(command, architecture);
+  const int64_t length = context_size(command.common, architecture, kDefaultWindow);
+  if (length < 2) throw UsageError("--ctx-size: a window needs at least two tokens");
+  const tokenizer::Tokenizer& tokenizer =
+      need_tokenizer(loaded, command.common, "score token ids with --ids");
+  if (command.per_document) return windows_of_documents(command, tokenizer, documents, length);
+
+  const std::vector<int32_t> tokens =
+      tokenizer.encode(evaluate::join(documents), {.add_special = false, .parse_special = false});
+  Scored scored;
+  scored.text_tokens = static_cast<int64_t>(tokens.size());
+  scored.windows = evaluate::cut_windows(tokens, length, command.chunks);
+  if (scored.windows.empty())
+    fail("{}: {} tokens make no window of {}; use a smaller -c or --per-document", *command.file,
+         tokens.size(), length);
+  return scored;
+}
+
+int64_t longest(const std::vector<evaluate::Window>& windows) {
+  size_t length = 0;
+  for (const evaluate::Window& window : windows) length = std::max(length, window.size());
+  return static_cast<int64_t>(length);
+}
+
+/// A method's figures, ready to print.
+struct Row {
+  Precision precision;
+  evaluate::Perplexity result;
+  double tokens_per_s = 0;
+  int64_t weights_bytes = 0;
+  double kept_share = 0;
+};
+
+constexpr const char* kTableHead =
+    "| method | bits | perplexity | ± | KL mean | KL p99 | same top-1 | tokens/s | weights |\n"
+    "|---|---|---|---|---|---|---|---|---|\n";
+
+std::string table_row(const Row& row) {
+  std::string divergence = "| | | ";
+  if (row.result.divergence) {
+    const evaluate::Divergence& d = *row.result.divergence;
+    divergence =
+        fmt::format("{:.5f} | {:.4f} | {:.2f}% ", d.kl.value, d.kl_p99, d.top1_agreement * 100);
+  }
+  return fmt::format("| {} | {} | {:.4f} | {:.4f} | {}| {:.1f} | {} |\n",
+                     linear::name(row.precision.method), activation_bits_of(row.precision),
+                     row.result.value(), row.result.standard_error(), divergence, row.tokens_per_s,
+                     size_text(row.weights_bytes));
+}
+
+Json json_row(const Row& row, const PerplexityCommand& command,
+              const std::vector<int64_t>& logits_at) {
+  const evaluate::Perplexity& result = row.result;
+  const Precision& precision = row.precision;
+  Json object = {{"method", linear::name(precision.method)},
+                 {"perplexity", result.value()},
+                 {"mean_nll", result.nll.value},
+                 {"stderr", result.standard_error()},
+                 {"nll_stderr", result.nll.standard_error}};
+  if (result.divergence) {
+    object["kl_mean"] = result.divergence->kl.value;
+    object["kl_stderr"] = result.divergence->kl.standard_error;
+    object["kl_p99"] = result.divergence->kl_p99;
+    object["top1_agreement"] = result.divergence->top1_agreement;
+  }
+  object["tokens_per_s"] = row.tokens_per_s;
+  object["weights_bytes"] = row.weights_bytes;
+  object["activation_bits"] = activation_bits_of(precision);
+  if (linear::has_decomposition(precision.method)) {
+    object["outliers"] = linear::name(precision.outliers);
+    object["threshold"] = precision.threshold;
+    object["kept_columns_share"] = row.kept_share;
+  }
+  if (command.ids) {
+    object["logprobs"] = Json::array({nullptr});  // nothing predicts the first token
+    for (double logprob : result.logprobs) object["logprobs"].push_back(logprob);
+    if (!logits_at.empty()) {
+      object["positions"] = logits_at;
+      object["logits"] = result.logits;
+    }
+  }
+  return object;
+}
+
+/// The methods one after the other, the reference beside each.
+class PerplexityRun {
+ public:
+  explicit PerplexityRun(const PerplexityCommand& command)
+      : command_(command),
+        precisions_(precisions_of(command.common)),
+        cpu_(open_cpu(command.common)) {
+    if (command.logits_at) logits_at_ = split_numbers<int64_t>(*command.logits_at, "--logits-at");
+    std::ranges::sort(logits_at_);
+    if (command.save_logprobs && precisions_.size() != 1)
+      throw UsageError("--save-logprobs saves one method; give one with --method");
+    if (command.file) documents_ = evaluate::read_documents(*command.file, command.text_field);
+  }
+
+  int run() {
+    open_reference();
+    Json results = Json::array();
+    for (const Precision& precision : precisions_) {
+      const Row row = run_method(precision);
+      if (command_.common.json) {
+        results.push_back(json_row(row, command_, logits_at_));
+      } else {
+        write_out((&precision == &precisions_.front() ? kTableHead : "") + table_row(row));
+      }
+    }
+    if (command_.common.json) print_json(std::move(results));
+    return 0;
+  }
+
+ private:
+  void open_reference() {
+    if (!command_.reference) return;
+    const std::string& reference = *command_.reference;
+    if (const auto method = linear::parse_method(reference)) {
+      reference_precision_ = precision_of(command_.common, *method);
+      reference_model_.emplace(load_model(cpu_, command_.common, *reference_precision_));
+      prepare(reference_model_->loaded);
+      reference_source_ = source_of(reference_model_->loaded, *reference_precision_);
+    } else if (std::filesystem::exists(reference)) {
+      saved_ = std::make_unique<evaluate::SavedLogprobs>(reference);
+    } else {
+      fail("--reference {}: neither a method nor a file", reference);
+    }
+  }
+
+  /// Cuts the windows with the first model that is loaded.
+  void prepare(const model::Loaded& loaded) {
+    if (!scored_.windows.empty()) return;
+    scored_ = windows_of(command_, loaded, documents_);
+    const auto length = static_cast<int64_t>(scored_.windows[0].size());
+    for (int64_t position : logits_at_) {
+      if (position >= length) fail("--logits-at: {} lies outside the {} tokens", position, length);
+    }
+  }
+
+  std::unique_ptr<evaluate::ModelSource> source_of(model::Loaded& loaded,
+                                                   const Precision& precision) {
+    return std::make_unique<evaluate::ModelSource>(loaded.model, cpu_, longest(scored_.windows),
+                                                   precision.activation_bits);
+  }
+
+  Row run_method(const Precision& precision) {
+    if (reference_precision_ && same(precision, *reference_precision_)) {
+      auto source = source_of(reference_model_->loaded, precision);
+      return score(reference_model_->loaded, *source, source.get());
+    }
+    LoadedModel model = load_model(cpu_, command_.common, precision);
+    prepare(model.loaded);
+    auto source = source_of(model.loaded, precision);
+    evaluate::LogitSource* reference = reference_source_.get();
+    if (saved_ != nullptr) {
+      saved_->rewind();
+      reference = saved_.get();
+    }
+    return score(model.loaded, *source, reference);
+  }
+
+  Row score(const model::Loaded& loaded, evaluate::ModelSource& source,
+            evaluate::LogitSource* reference) {
+    const Precision& precision = loaded.model.precision();  // a quantised directory has its own
+    Progress progress(
+        fmt::format("{} ({} windows)", linear::name(precision.method), scored_.windows.size()));
+    std::optional<evaluate::LogprobWriter> writer;
+    if (command_.save_logprobs)
+      writer.emplace(*command_.save_logprobs, source.vocabulary_size(),
+                     static_cast<int64_t>(scored_.windows.size()));
+    evaluate::PerplexityOptions options;
+    options.reference = reference;
+    options.save = writer ? &*writer : nullptr;
+    options.keep_logprobs = command_.ids.has_value();
+    options.logits_at = logits_at_;
+    options.progress = [&progress](double share) {
+      throw_if_interrupted();
+      progress.update(share);
+    };
+    Row row = {.precision = precision,
+               .result = evaluate::perplexity(cpu_.team(), source, scored_.windows, options),
+               .tokens_per_s = rate(source.tokens(), source.seconds()),
+               .weights_bytes = loaded.model.weights().bytes(),
+               .kept_share = kept_share(loaded)};
+    if (writer) writer->finish();
+    return row;
+  }
+
+  void print_json(Json results) {
+    Json object;
+    object["model"] = command_.common.model;
+    if (command_.file) object["file"] = *command_.file;
+    object["text_tokens"] = scored_.text_tokens;
+    object["tokens"] = evaluate::predicted_tokens(scored_.windows);
+    object["windows"] = scored_.windows.size();
+    object["ctx_size"] = longest(scored_.windows);
+    if (command_.reference) object["reference"] = *command_.reference;
+    object["isa"] = device::name(cpu_.isa());
+    object["threads"] = cpu_.team().size();
+    object["results"] = std::move(results);
+    write_json(object);
+  }
+
+  const PerplexityCommand& command_;
+  std::vector<Precision> precisions_;
+  device::Cpu cpu_;
+  std::vector<int64_t> logits_at_;
+  std::vector<std::string> documents_;
+  Scored scored_;
+  std::optional<Precision> reference_precision_;
+  std::optional<LoadedModel> reference_model_;
+  std::unique_ptr<evaluate::ModelSource> reference_source_;
+  std::unique_ptr<evaluate::SavedLogprobs> saved_;
+};
+
+void add_text_options(CLI::App& app, PerplexityCommand& command) {
+  CLI::Option_group* what = app.add_option_group("Text", "What to score (one of)");
+  what->add_option("-f,--file", command.file, "Plain text, JSON lines or a JSON array")
+      ->type_name("FILE");
+  what->add_option("--ids", command.ids, "Token ids, with commas, scored as one sequence")
+      ->type_name("IDS");
+  what->require_option(1);
+  app.add_option("--text-field", command.text_field, "Member of JSON objects that holds the text")
+      ->type_name("NAME")
+      ->capture_default_str();
+  CLI::Option* chunks = app.add_option("--chunks", command.chunks, "Score the first N windows only")
+                            ->type_name("N")
+                            ->check(number_in(1, 1e15));
+  CLI::Option* each =
+      app.add_flag("--per-document", command.per_document, "Score each text by itself, cut at -c")
+          ->excludes(chunks);
+  app.add_flag("--add-bos", command.add_bos, "Put the start token in front of each document")
+      ->needs(each);
+  app.add_option("--limit", command.limit, "Score the first N documents only")
+      ->type_name("N")
+      ->check(number_in(1, 1e15))
+      ->needs(each);
+}
+
+}  // namespace
+
+void add_perplexity(CLI::App& app, Action& action) {
+  auto command = std::make_shared<PerplexityCommand>();
+  CLI::App* sub =
+      app.add_subcommand("perplexity", "Score a text, and compare methods with a reference");
+  sub->footer(kExamples);
+  add_common_options(*sub, command->common, {.method_list = true, .seed = false});
+  add_text_options(*sub, *command);
+  sub->add_option("--reference", command->reference,
+                  "A method to run beside each, or a file of --save-logprobs")
+      ->type_name("METHOD|FILE");
+  sub->add_option("--save-logprobs", command->save_logprobs,
+                  "Save the log-probabilities (4 bytes × vocabulary a token)")
+      ->type_name("FILE");
+  sub->add_option("--logits-at", command->logits_at,
+                  "Positions of --ids whose logits --json carries, with commas")
+      ->type_name("POSITIONS");
+  sub->callback(
+      [command, &action] { action = [command] { return PerplexityRun(*command).run(); }; });
+}
+
+}  // namespace octet::cli

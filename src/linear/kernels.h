@@ -1,0 +1,26 @@
+// The kernels a linear layer calls, chosen once when it is packed.
+#pragma once
+
+#include "device/cpu_features.h"
+#include "ops/epilogue/epilogue.h"
+#include "ops/int8_matmul/int8_matmul.h"
+#include "ops/matmul16/matmul16.h"
+#include "ops/matmul32/matmul32.h"
+#include "ops/quantize_rows/quantize_rows.h"
+
+namespace octet::linear {
+
+struct Kernels {
+  ops::Int8MatmulFunction* int8_matmul = nullptr;
+  ops::EpilogueFunction* epilogue = nullptr;
+  ops::RowMaximaFunction* row_maxima = nullptr;
+  ops::QuantizeRowFunction* quantize_row = nullptr;
+  ops::Matmul16Function* matmul16 = nullptr;
+  ops::SplitPlanesFunction* split_planes = nullptr;
+  ops::Matmul32Function* matmul32 = nullptr;
+
+  /// The best ones at or below `isa`.
+  static Kernels choose(device::Isa isa);
+};
+
+}  // namespace octet::linear

@@ -1,0 +1,201 @@
+// Packing: rounding to 16 bits, errors that name the layer, stored parts, rows read back.
+#include "linear/pack.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/half.h"
+#include "linear/test_layer.h"
+#include "octet/error.h"
+
+namespace octet::linear {
+namespace {
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Pack, RoundsToSixteenBitsLikeTheConversionsOfBase) {
+  // Every sign and exponent that fits f16, with mantissas at, just off and between all ties.
+  std::vector<float> values;
+  std::mt19937 generator(1);
+  const auto random = [&] { return static_cast<uint32_t>(generator()); };
+  for (uint32_t exponent = 0; exponent < 142; ++exponent) {
+    for (int i = 0; i < 2000; ++i) {
+      uint32_t mantissa = random() & 0x7fffffu;
+      if (i % 2 == 0) mantissa = ((mantissa & 0x7fe000u) | 0x1000u) + random() % 3 - 1;
+      values.push_back(
+          std::bit_cast<float>((random() & 0x80000000u) | (exponent << 23) | mantissa));
+    }
+  }
+  const auto count = std::ssize(values);
+  std::vector<uint16_t> bits(values.size());
+  ASSERT_TRUE(round_to_sixteen_bit(values.data(), count, ops::SixteenBit::f16, bits.data()));
+  for (size_t i = 0; i < values.size(); ++i) ASSERT_EQ(bits[i], float_to_f16(values[i]));
+  ASSERT_TRUE(round_to_sixteen_bit(values.data(), count, ops::SixteenBit::bf16, bits.data()));
+  for (size_t i = 0; i < values.size(); ++i) ASSERT_EQ(bits[i], float_to_bf16(values[i]));
+}
+
+TEST(Pack, SaysWhenAValueDoesNotFitF16) {
+  uint16_t bits[1];
+  const float fits = std::nextafter(65520.0f, 0.0f);
+  EXPECT_TRUE(round_to_sixteen_bit(&fits, 1, ops::SixteenBit::f16, bits));
+  EXPECT_EQ(bits[0], 0x7bff);
+  const float too_large = -65520.0f;
+  EXPECT_FALSE(round_to_sixteen_bit(&too_large, 1, ops::SixteenBit::f16, bits));
+  EXPECT_TRUE(round_to_sixteen_bit(&too_large, 1, ops::SixteenBit::bf16, bits));
+}
+
+TEST(Pack, ErrorsNameTheLayer) {
+  device::Cpu cpu(2);
+  for (float bad :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    for (Method method : all_methods()) {
+      TestLayer layer(20, 30, 1);
+      layer.w[17 * 30 + 4] = bad;
+      const std::string message = error_of([&] {
+        Linear::pack(cpu, layer.source(), layer.bias, {.method = method}, "layers.3.mlp.up");
+      });
+      EXPECT_NE(message.find("layers.3.mlp.up: row 17"), std::string::npos) << message;
+    }
+  }
+  TestLayer layer(20, 30, 1);
+  layer.bias[3] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_NE(
+      error_of([&] { Linear::pack(cpu, layer.source(), layer.bias, {}, "x.bias"); }).find("x.bias"),
+      std::string::npos);
+}
+
+TEST(Pack, WeightsBeyondF16AreAnErrorForFp16AndKeptAsBf16Otherwise) {
+  device::Cpu cpu(2);
+  TestLayer layer(20, 64, 3);
+  layer.w[5 * 64 + 2] = 0x1p17f;
+  EXPECT_NE(error_of([&] {
+              Linear::pack(cpu, layer.source(), {}, {.method = Method::fp16}, "big");
+            }).find("big: a weight is beyond 65504"),
+            std::string::npos);
+  EXPECT_EQ(layer.pack(cpu, {}).parts().sixteen_bit, ops::SixteenBit::bf16);
+  const Precision batch{.outliers = OutlierMode::batch};
+  EXPECT_EQ(layer.pack(cpu, batch).parts().sixteen_bit, ops::SixteenBit::bf16);
+}
+
+TEST(Pack, MoreInputsThanAnExactSumAllowsAreAnError) {
+  device::Cpu cpu(1);
+  const WeightSource source{
+      .outputs = 1, .inputs = ops::kInt8MaxK + 1, .read_rows = [](int64_t, int64_t, float*) {}};
+  EXPECT_NE(
+      error_of([&] { Linear::pack(cpu, source, {}, {}, "wide"); }).find("wide: 133121 inputs"),
+      std::string::npos);
+}
+
+TEST(Pack, ErrorsOfTheSourceReachTheCaller) {
+  device::Cpu cpu(3);
+  WeightSource source{.outputs = 100, .inputs = 10, .read_rows = [](int64_t, int64_t, float*) {
+                        throw Error("model.safetensors: truncated");
+                      }};
+  EXPECT_EQ(error_of([&] { Linear::pack(cpu, source, {}, {}, "x"); }),
+            "model.safetensors: truncated");
+}
+
+TEST(Pack, StoredPartsMakeTheSameLayer) {
+  const TestLayer layer(37, 100, 6);
+  device::Cpu cpu(2);
+  Workspace workspace;
+  for (Method method : all_methods()) {
+    for (OutlierMode outliers : {OutlierMode::kept, OutlierMode::batch, OutlierMode::token}) {
+      const Precision precision{.method = method, .outliers = outliers};
+      const Linear linear = layer.pack(cpu, precision);
+      const Linear again = Linear::from_parts(cpu, linear.parts(), precision);
+      EXPECT_EQ(first_difference(run(cpu, linear, layer.activations(), workspace),
+                                 run(cpu, again, layer.activations(), workspace)),
+                "");
+      EXPECT_EQ(linear.bytes(), again.bytes());
+    }
+  }
+}
+
+TEST(Pack, StoredKeptColumnsAreDroppedWhereTheyAreNotUsed) {
+  const TestLayer layer(37, 100, 6);
+  device::Cpu cpu(2);
+  Workspace workspace;
+  const Linear kept = layer.pack(cpu, {});
+  const Precision token{.outliers = OutlierMode::token};
+  const Linear linear = Linear::from_parts(cpu, kept.parts(), token);
+  EXPECT_EQ(first_difference(run(cpu, linear, layer.activations(), workspace),
+                             oracle(layer, token, layer.activations())),
+            "");
+  EXPECT_NE(error_of([&] {
+              Linear::from_parts(cpu, kept.parts(), {.outliers = OutlierMode::batch});
+            }).find("--outliers kept or token"),
+            std::string::npos);
+}
+
+TEST(Pack, DamagedPartsAreAnError) {
+  const TestLayer layer(37, 100, 6);
+  device::Cpu cpu(1);
+  const Linear linear = layer.pack(cpu, {});
+  const auto damaged = [&](const std::function<void(LinearParts&)>& damage) {
+    LinearParts parts = linear.parts();
+    damage(parts);
+    return !error_of([&] { Linear::from_parts(cpu, parts, {}); }).empty();
+  };
+  const auto columns = [](std::vector<int32_t> values) {
+    tensor::Array<int32_t> array(std::ssize(values));
+    std::copy(values.begin(), values.end(), array.begin());
+    return tensor::Shared<int32_t>(std::move(array));
+  };
+  EXPECT_FALSE(damaged([](LinearParts&) {}));
+  EXPECT_TRUE(damaged([](LinearParts& parts) { parts.inputs = 200; }));
+  EXPECT_TRUE(damaged([](LinearParts& parts) { parts.outputs = 49; }));
+  EXPECT_TRUE(damaged([](LinearParts& parts) { parts.outputs = -1; }));
+  EXPECT_TRUE(damaged([](LinearParts& parts) { parts.column_sums = {}; }));
+  EXPECT_TRUE(damaged([](LinearParts& parts) { parts.kept_panels = {}; }));
+  EXPECT_TRUE(damaged([&](LinearParts& parts) { parts.kept_columns = columns({2, 40, 100}); }));
+  EXPECT_TRUE(damaged([&](LinearParts& parts) { parts.kept_columns = columns({-1, 40, 99}); }));
+  EXPECT_TRUE(damaged([&](LinearParts& parts) { parts.kept_columns = columns({40, 2, 99}); }));
+  EXPECT_TRUE(damaged([](LinearParts& parts) {
+    tensor::Array<float> scales(48);
+    scales[3] = std::numeric_limits<float>::quiet_NaN();
+    parts.column_scales = tensor::Shared<float>(std::move(scales));
+  }));
+}
+
+TEST(Pack, RowsAreReadBackAsTheyWereRounded) {
+  device::Cpu cpu(2);
+  const TestLayer layer(37, 101, 1);
+  std::vector<float> row(101);
+  for (Method method : {Method::fp32, Method::fp16, Method::bf16}) {
+    const Linear linear = layer.pack(cpu, {.method = method});
+    for (int64_t n = 0; n < 37; ++n) {
+      linear.read_row(n, row.data());
+      for (size_t k = 0; k < 101; ++k) {
+        const float w = layer.w[static_cast<size_t>(n) * 101 + k];
+        const float expected = method == Method::bf16 ? bf16_to_float(float_to_bf16(w)) : w;
+        EXPECT_EQ(row[k], expected);
+      }
+    }
+  }
+}
+
+TEST(Pack, OneByteAWeight) {
+  device::Cpu cpu(1);
+  const TestLayer layer(64, 640, 1);
+  const Linear linear =
+      Linear::pack(cpu, layer.source(), layer.bias, {.outliers = OutlierMode::token}, "layer");
+  // Codes; per output a sum, a scale, a factor and a bias.
+  EXPECT_EQ(linear.bytes(), 64 * 640 + 64 * 16);
+}
+
+}  // namespace
+}  // namespace octet::linear

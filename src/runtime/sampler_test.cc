@@ -1,0 +1,94 @@
+// Sampling: greedy choice, cuts, penalties, and randomness that depends on nothing but its keys.
+#include "runtime/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <map>
+
+namespace octet::runtime {
+namespace {
+
+const std::vector<float> kLogits = {1.0f, 3.0f, 2.0f, 3.0f, -1.0f};
+
+Sampled draw(Sampling sampling, uint64_t position, std::vector<int32_t> previous = {},
+             std::vector<int32_t> forbidden = {}) {
+  std::vector<float> logits = kLogits;
+  return sample(logits, sampling, previous, forbidden, 0, position);
+}
+
+Sampling plain(float temperature) {
+  return {.temperature = temperature, .top_k = 0, .top_p = 1, .min_p = 0};
+}
+
+TEST(Sampler, GreedyTakesTheFirstHighestLogitAndItsLogProbability) {
+  const Sampled chosen = draw(plain(0), 0);
+  EXPECT_EQ(chosen.token, 1);
+  double sum = 0;
+  for (float logit : kLogits) sum += std::exp(logit);
+  EXPECT_FLOAT_EQ(chosen.logprob, static_cast<float>(3.0 - std::log(sum)));
+}
+
+TEST(Sampler, ForbiddenTokensAreNeverChosen) {
+  EXPECT_EQ(draw(plain(0), 0, {}, {1, 3}).token, 2);
+  for (uint64_t i = 0; i < 200; ++i) {
+    const int32_t token = draw(plain(2), i, {}, {1, 3}).token;
+    EXPECT_TRUE(token != 1 && token != 3);
+  }
+}
+
+TEST(Sampler, PenaltyMakesPreviousTokensLessLikelyOnceHoweverOftenTheyAppeared) {
+  Sampling sampling = plain(0);
+  sampling.repeat_penalty = 1.4f;
+  EXPECT_EQ(draw(sampling, 0, {1, 1, 1}).token, 3);
+  EXPECT_EQ(draw(sampling, 0, {1, 3}).token, 1);  // 3/1.4 still beats 2
+  sampling.repeat_penalty = 1.6f;
+  EXPECT_EQ(draw(sampling, 0, {1, 3}).token, 2);
+}
+
+TEST(Sampler, TheSameKeysDrawTheSameTokenAndOthersDiffer) {
+  const Sampling sampling = plain(1);
+  int differing = 0;
+  for (uint64_t position = 0; position < 64; ++position) {
+    EXPECT_EQ(draw(sampling, position).token, draw(sampling, position).token);
+    Sampling other = sampling;
+    other.seed = 1;
+    differing += draw(sampling, position).token != draw(other, position).token;
+  }
+  EXPECT_GT(differing, 10);
+}
+
+TEST(Sampler, FrequenciesFollowTheSoftmax) {
+  constexpr int kDraws = 20000;
+  std::map<int32_t, int> counts;
+  for (uint64_t i = 0; i < kDraws; ++i) ++counts[draw(plain(1), i).token];
+  double sum = 0;
+  for (float logit : kLogits) sum += std::exp(logit);
+  for (size_t i = 0; i < kLogits.size(); ++i) {
+    const double p = std::exp(kLogits[i]) / sum;
+    // Five standard deviations of a binomial count.
+    EXPECT_NEAR(counts[static_cast<int32_t>(i)], kDraws * p, 5 * std::sqrt(kDraws * p * (1 - p)));
+  }
+}
+
+TEST(Sampler, CutsLeaveOnlyTheLikeliestTokens) {
+  Sampling top_k = plain(5);
+  top_k.top_k = 2;
+  Sampling top_p = plain(1);
+  top_p.top_p = 0.5f;  // the two equal leaders hold .39 each
+  Sampling min_p = plain(1);
+  min_p.min_p = 0.9f;
+  Sampling one = plain(1);
+  one.top_p = 0;  // the likeliest always stays
+  for (uint64_t i = 0; i < 300; ++i) {
+    for (const Sampling& sampling : {top_k, top_p, min_p}) {
+      const int32_t token = draw(sampling, i).token;
+      EXPECT_TRUE(token == 1 || token == 3);
+    }
+    EXPECT_EQ(draw(one, i).token, 1);
+  }
+}
+
+}  // namespace
+}  // namespace octet::runtime
