@@ -102,6 +102,9 @@ TEST(Linear, ARowHasTheSameBitsAloneAndInAnyBatchOnAnyThreadsAndInstructionSet) 
       for (int threads = 1; threads <= 3; ++threads) {
         device::Cpu cpu(threads, isa);
         const Linear linear = layer.pack(cpu, precision);
+        const auto& product = ops::choose(ops::int8_matmul_kernels(), isa);
+        ASSERT_EQ(product.isa, isa);
+        ASSERT_EQ(linear.kernels().int8_matmul, product.function);
         // The last `count` rows, so that a row takes every place in a batch.
         for (int64_t count = 1; count <= rows; count += threads == 2 ? 1 : 7) {
           const std::vector<float> batch =

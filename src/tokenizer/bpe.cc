@@ -144,7 +144,7 @@ void BpeModel::append_unknown(std::string_view piece, size_t begin, size_t lengt
 }
 
 void add_merge(std::string_view left, std::string_view right, const Vocabulary& vocabulary,
-               std::string_view where, size_t number, MergeTable& table) {
+               const MergePlace& place, MergeTable& table) {
   const TokenId left_id = vocabulary.find(left);
   const TokenId right_id = vocabulary.find(right);
   const std::string both = std::string(left) + std::string(right);
@@ -152,20 +152,20 @@ void add_merge(std::string_view left, std::string_view right, const Vocabulary& 
   if (left_id == kNoToken || right_id == kNoToken || merged == kNoToken) {
     const std::string_view missing =
         left_id == kNoToken ? left : (right_id == kNoToken ? right : std::string_view(both));
-    fail("{}: merge {} needs the token \"{}\", which the vocabulary does not have", where, number,
-         replace_broken_utf8(missing));
+    fail("{}: {} {} needs the token \"{}\", which the vocabulary does not have", place.file,
+         place.unit, place.number, replace_broken_utf8(missing));
   }
   table.add(left_id, right_id, merged);
 }
 
-void add_merge(std::string_view pair, const Vocabulary& vocabulary, std::string_view where,
-               size_t number, MergeTable& table) {
+void add_merge(std::string_view pair, const Vocabulary& vocabulary, const MergePlace& place,
+               MergeTable& table) {
   const size_t space = pair.find(' ');
   const bool one_space = space != std::string_view::npos && pair.find(' ', space + 1) == pair.npos;
   if (!one_space || space == 0 || space + 1 == pair.size()) {
-    fail("{}: merge {} is not two tokens separated by a space", where, number);
+    fail("{}: {} {} is not two tokens separated by a space", place.file, place.unit, place.number);
   }
-  add_merge(pair.substr(0, space), pair.substr(space + 1), vocabulary, where, number, table);
+  add_merge(pair.substr(0, space), pair.substr(space + 1), vocabulary, place, table);
 }
 
 std::string fallback_spelling(uint8_t byte) {

@@ -64,12 +64,21 @@ class BpeModel final : public Model {
   std::array<TokenId, 256> byte_tokens_;  // a byte's token, spelled or fallback; kNoToken: none
 };
 
-/// Reads the merge "left right" of spellings in `vocabulary` into `table`; throws Error, with
-/// `where` in front, when it is not such a pair or names an unknown token.
+/// Where a merge stands, for error messages: "merges.txt: line 7".
+struct MergePlace {
+  std::string_view file;
+  std::string_view unit;
+  size_t number;
+};
+
+/// Adds the merge of two spellings in `vocabulary` to `table`; throws Error when a token is
+/// missing there.
 void add_merge(std::string_view left, std::string_view right, const Vocabulary& vocabulary,
-               std::string_view where, size_t number, MergeTable& table);
-void add_merge(std::string_view pair, const Vocabulary& vocabulary, std::string_view where,
-               size_t number, MergeTable& table);
+               const MergePlace& place, MergeTable& table);
+
+/// The same for "left right"; throws Error when there is not just one space.
+void add_merge(std::string_view pair, const Vocabulary& vocabulary, const MergePlace& place,
+               MergeTable& table);
 
 /// How byte fallback spells `byte`: "<0x0A>".
 std::string fallback_spelling(uint8_t byte);

@@ -12,16 +12,17 @@
 namespace octet::tokenizer {
 
 struct DirectoryConfig {
-  std::optional<std::string> bos_text;
-  std::optional<std::string> eos_text;
-  std::optional<std::string> unknown_text;
-  std::optional<int64_t> bos_id;  ///< config.json; used when there is no text
-  std::optional<int64_t> eos_id;
-  std::optional<bool> add_bos;
-  std::optional<bool> add_eos;
-  std::optional<bool> add_prefix_space;
-  std::vector<std::string> special_texts;  ///< of special_tokens_map.json and tokenizer_config.json
-  std::vector<AddedToken> added;           ///< tokenizer_config.json's added_tokens_decoder
+  std::optional<std::string> bos_text = {};
+  std::optional<std::string> eos_text = {};
+  std::optional<std::string> unknown_text = {};
+  std::optional<int64_t> bos_id = {};  ///< config.json; used when there is no text
+  std::optional<int64_t> eos_id = {};
+  std::optional<bool> add_bos = {};
+  std::optional<bool> add_eos = {};
+  std::optional<bool> add_prefix_space = {};
+  /// Of special_tokens_map.json and tokenizer_config.json.
+  std::vector<std::string> special_texts = {};
+  std::vector<AddedToken> added = {};  ///< tokenizer_config.json's added_tokens_decoder
 };
 
 /// Reads tokenizer_config.json, special_tokens_map.json and config.json where they are.

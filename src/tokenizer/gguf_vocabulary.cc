@@ -100,7 +100,7 @@ void make_byte_level(const GgufVocabulary& source, Pipeline& pipeline) {
   merges.reserve(source.merges.size());
   size_t number = 0;
   for (const std::string_view merge : source.merges) {
-    add_merge(merge, *pipeline.vocabulary, source.file, number++, merges);
+    add_merge(merge, *pipeline.vocabulary, {source.file, "merge", number++}, merges);
   }
   const auto unknown = checked_id(source, "unknown_token_id", source.unknown);
   pipeline.model = std::make_unique<BpeModel>(pipeline.vocabulary, std::move(merges),

@@ -53,7 +53,8 @@ class Merger {
       std::pop_heap(candidates_.begin(), candidates_.end(), Later{});
       const Candidate best = candidates_.back();
       candidates_.pop_back();
-      Symbol& left = symbols[best.left];
+      const auto index = static_cast<uint32_t>(best.order);
+      Symbol& left = symbols[index];
       if (left.length == 0 || left.next == kNoSymbol) continue;
       Symbol& right = symbols[left.next];
       // Symbols only grow, so the pair is the one that was queued exactly if its length is.
@@ -62,23 +63,20 @@ class Merger {
       left.length = best.length;
       left.next = right.next;
       right.length = 0;
-      if (left.next != kNoSymbol) symbols[left.next].previous = best.left;
+      if (left.next != kNoSymbol) symbols[left.next].previous = index;
       if (left.previous != kNoSymbol) queue(left.previous, lookup);
-      queue(best.left, lookup);
+      queue(index, lookup);
     }
   }
 
  private:
   struct Candidate {
-    uint32_t rank;
-    uint32_t left;
+    uint64_t order;  // rank, then the index of the left symbol
     uint32_t length;
     TokenId id;
   };
   struct Later {
-    bool operator()(const Candidate& a, const Candidate& b) const {
-      return a.rank != b.rank ? a.rank > b.rank : a.left > b.left;
-    }
+    bool operator()(const Candidate& a, const Candidate& b) const { return a.order > b.order; }
   };
 
   template <typename Lookup>
@@ -87,8 +85,8 @@ class Merger {
     if (right == kNoSymbol) return false;
     const std::optional<MergedPair> merged = lookup(symbols[left], symbols[right]);
     if (!merged) return false;
-    candidates_.push_back(
-        {merged->rank, left, symbols[left].length + symbols[right].length, merged->id});
+    candidates_.push_back({uint64_t{merged->rank} << 32 | left,
+                           symbols[left].length + symbols[right].length, merged->id});
     return true;
   }
 

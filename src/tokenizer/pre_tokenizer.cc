@@ -70,7 +70,7 @@ class Stepper {
     if (piece_.text.starts_with(' ')) {
       out_.push_back(piece_);
     } else {
-      owned_.push_back(" " + std::string(piece_.text));
+      owned_.emplace_back(" ").append(piece_.text);
       out_.push_back({owned_.back(), piece_.at_start});
     }
   }

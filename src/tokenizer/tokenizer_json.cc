@@ -26,11 +26,11 @@ MergeTable read_merges(const JsonNode& node, const Vocabulary& vocabulary) {
   for (size_t i = 0; i < merges.size(); ++i) {
     const nlohmann::json& merge = merges[i];
     if (merge.is_string()) {
-      add_merge(merge.get_ref<const std::string&>(), vocabulary, node.place(), i, table);
+      add_merge(merge.get_ref<const std::string&>(), vocabulary, {node.place(), "merge", i}, table);
     } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
                merge[1].is_string()) {
       add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(),
-                vocabulary, node.place(), i, table);
+                vocabulary, {node.place(), "merge", i}, table);
     } else {
       node.fail("holds at {} neither \"left right\" nor [\"left\", \"right\"]", i);
     }

@@ -21,7 +21,7 @@ MergeTable read_merges(std::string_view text, const std::string& file,
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.starts_with("#version")) continue;
-    add_merge(line, vocabulary, file + ": line", number, table);
+    add_merge(line, vocabulary, {file, "line", number}, table);
   }
   return table;
 }

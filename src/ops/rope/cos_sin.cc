@@ -1,5 +1,4 @@
 // cos and sin for rotary tables in plain double arithmetic: the same bits on every machine.
-#include <cmath>
 #include <cstdint>
 
 #include "base/error.h"
@@ -25,10 +24,11 @@ struct Reduced {
 /// The subtractions are exact or leave an error below 2^-54, however close the angle comes to a
 /// multiple of π/2: when the first parts cancel, what is left is small and its last bits are kept.
 Reduced reduce(double angle) {
-  const auto n = static_cast<int64_t>(angle * kTwoOverPi + 0.5);
+  constexpr double kShifter = 0x1.8p52;  // adding it rounds to an integer
+  const double n = (angle * kTwoOverPi + kShifter) - kShifter;
   double remainder = angle;
-  for (double part : kHalfPi) remainder -= static_cast<double>(n) * part;
-  return {n, remainder};
+  for (double part : kHalfPi) remainder -= n * part;
+  return {static_cast<int64_t>(n), remainder};
 }
 
 // Taylor series on |r| ≤ 0.79: the first term left out is r^17/17! < 6e-17 of r for sin and

@@ -115,8 +115,8 @@ void expect_lanes(const LaneArgs& args, Expected& e) {
   const auto q = [&](int i) { return std::bit_cast<uint32_t>(b[i]); };
   const auto first = [&](const float* from, int i) { return i < n ? from[i] : 0.0f; };
   std::vector<float> whole(a, a + 16);
-  std::vector<float> part;
-  for (int i = 0; i < 16; ++i) part.push_back(first(b, i));
+  std::vector<float> part(16);
+  for (int i = 0; i < 16; ++i) part[static_cast<size_t>(i)] = first(b, i);
 
   e.patterns("load", p);
   for (const char* name : {"load_partial", "store_partial", "keep_first"}) {
