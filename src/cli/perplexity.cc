@@ -14,6 +14,7 @@
 #include "cli/interrupt.h"
 #include "cli/loading.h"
 #include "cli/options.h"
+#include "cli/perplexity_report.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "evaluate/text.h"
@@ -111,29 +112,18 @@ Scored windows_of_documents(const PerplexityCommand& command, const tokenizer::T
   return scored;
 }
 
-Scored windows_of_ids(const PerplexityCommand& command, const model::Architecture& architecture) {
-  Scored scored;
-  scored.windows.push_back(split_numbers<int32_t>(*command.ids, "--ids"));
-  const auto count = static_cast<int64_t>(scored.windows[0].size());
-  if (count < 2) throw UsageError("--ids: scoring needs at least two tokens");
+Scored windows_of_ids(const PerplexityCommand& command, const model::Architecture& architecture,
+                      const evaluate::Window& ids) {
+  const auto count = static_cast<int64_t>(ids.size());
   CommonOptions bounded = command.common;
   if (!bounded.context) bounded.context = count;
   if (count > context_size(bounded, architecture, count))
     fail("--ids has {} tokens, the context {}; raise -c", count, *bounded.context);
-  scored.text_tokens = count;
-  return scored;
+  return {.windows = {ids}, .text_tokens = count};
 }
 
-Scored windows_of(const PerplexityCommand& command, const model::Loaded& loaded,
-                  const std::vector<std::string>& documents) {
-  const model::Architecture& architecture = loaded.model.architecture();
-  if (command.ids) return windows_of_ids(command, architecture);
-  const int64_t length = context_size(command.common, architecture, kDefaultWindow);
-  if (length < 2) throw UsageError("--ctx-size: a window needs at least two tokens");
-  const tokenizer::Tokenizer& tokenizer =
-      need_tokenizer(loaded, command.common, "score token ids with --ids");
-  if (command.per_document) return windows_of_documents(command, tokenizer, documents, length);
-
+Scored windows_of_text(const PerplexityCommand& command, const tokenizer::Tokenizer& tokenizer,
+                       const std::vector<std::string>& documents, int64_t length) {
   const std::vector<int32_t> tokens =
       tokenizer.encode(evaluate::join(documents), {.add_special = false, .parse_special = false});
   Scored scored;
@@ -151,66 +141,6 @@ int64_t longest(const std::vector<evaluate::Window>& windows) {
   return static_cast<int64_t>(length);
 }
 
-/// A method's figures, ready to print.
-struct Row {
-  Precision precision;
-  evaluate::Perplexity result;
-  double tokens_per_s = 0;
-  int64_t weights_bytes = 0;
-  double kept_share = 0;
-};
-
-constexpr const char* kTableHead =
-    "| method | bits | perplexity | ± | KL mean | KL p99 | same top-1 | tokens/s | weights |\n"
-    "|---|---|---|---|---|---|---|---|---|\n";
-
-std::string table_row(const Row& row) {
-  std::string divergence = "| | | ";
-  if (row.result.divergence) {
-    const evaluate::Divergence& d = *row.result.divergence;
-    divergence =
-        fmt::format("{:.5f} | {:.4f} | {:.2f}% ", d.kl.value, d.kl_p99, d.top1_agreement * 100);
-  }
-  return fmt::format("| {} | {} | {:.4f} | {:.4f} | {}| {:.1f} | {} |\n",
-                     linear::name(row.precision.method), activation_bits_of(row.precision),
-                     row.result.value(), row.result.standard_error(), divergence, row.tokens_per_s,
-                     size_text(row.weights_bytes));
-}
-
-Json json_row(const Row& row, const PerplexityCommand& command,
-              const std::vector<int64_t>& logits_at) {
-  const evaluate::Perplexity& result = row.result;
-  const Precision& precision = row.precision;
-  Json object = {{"method", linear::name(precision.method)},
-                 {"perplexity", result.value()},
-                 {"mean_nll", result.nll.value},
-                 {"stderr", result.standard_error()},
-                 {"nll_stderr", result.nll.standard_error}};
-  if (result.divergence) {
-    object["kl_mean"] = result.divergence->kl.value;
-    object["kl_stderr"] = result.divergence->kl.standard_error;
-    object["kl_p99"] = result.divergence->kl_p99;
-    object["top1_agreement"] = result.divergence->top1_agreement;
-  }
-  object["tokens_per_s"] = row.tokens_per_s;
-  object["weights_bytes"] = row.weights_bytes;
-  object["activation_bits"] = activation_bits_of(precision);
-  if (linear::has_decomposition(precision.method)) {
-    object["outliers"] = linear::name(precision.outliers);
-    object["threshold"] = precision.threshold;
-    object["kept_columns_share"] = row.kept_share;
-  }
-  if (command.ids) {
-    object["logprobs"] = Json::array({nullptr});  // nothing predicts the first token
-    for (double logprob : result.logprobs) object["logprobs"].push_back(logprob);
-    if (!logits_at.empty()) {
-      object["positions"] = logits_at;
-      object["logits"] = result.logits;
-    }
-  }
-  return object;
-}
-
 /// The methods one after the other, the reference beside each.
 class PerplexityRun {
  public:
@@ -218,8 +148,9 @@ class PerplexityRun {
       : command_(command),
         precisions_(precisions_of(command.common)),
         cpu_(open_cpu(command.common)) {
-    if (command.logits_at) logits_at_ = split_numbers<int64_t>(*command.logits_at, "--logits-at");
-    std::ranges::sort(logits_at_);
+    if (command.common.context && *command.common.context < 2)
+      throw UsageError("--ctx-size: scoring needs at least two tokens");
+    if (command.ids) read_ids();
     if (command.save_logprobs && precisions_.size() != 1)
       throw UsageError("--save-logprobs saves one method; give one with --method");
     if (command.file) documents_ = evaluate::read_documents(*command.file, command.text_field);
@@ -231,9 +162,9 @@ class PerplexityRun {
     for (const Precision& precision : precisions_) {
       const Row row = run_method(precision);
       if (command_.common.json) {
-        results.push_back(json_row(row, command_, logits_at_));
+        results.push_back(json_row(row, command_.ids ? &logits_at_ : nullptr));
       } else {
-        write_out((&precision == &precisions_.front() ? kTableHead : "") + table_row(row));
+        write_out((&precision == &precisions_.front() ? table_head() : "") + table_row(row));
       }
     }
     if (command_.common.json) print_json(std::move(results));
@@ -241,6 +172,17 @@ class PerplexityRun {
   }
 
  private:
+  void read_ids() {
+    ids_ = split_numbers<int32_t>(*command_.ids, "--ids");
+    if (ids_.size() < 2) throw UsageError("--ids: scoring needs at least two tokens");
+    if (!command_.logits_at) return;
+    logits_at_ = split_numbers<int64_t>(*command_.logits_at, "--logits-at");
+    std::ranges::sort(logits_at_);
+    if (logits_at_.back() >= static_cast<int64_t>(ids_.size()))
+      throw UsageError(fmt::format("--logits-at: {} lies outside the {} tokens of --ids",
+                                   logits_at_.back(), ids_.size()));
+  }
+
   void open_reference() {
     if (!command_.reference) return;
     const std::string& reference = *command_.reference;
@@ -259,11 +201,16 @@ class PerplexityRun {
   /// Cuts the windows with the first model that is loaded.
   void prepare(const model::Loaded& loaded) {
     if (!scored_.windows.empty()) return;
-    scored_ = windows_of(command_, loaded, documents_);
-    const auto length = static_cast<int64_t>(scored_.windows[0].size());
-    for (int64_t position : logits_at_) {
-      if (position >= length) fail("--logits-at: {} lies outside the {} tokens", position, length);
+    const model::Architecture& architecture = loaded.model.architecture();
+    if (command_.ids) {
+      scored_ = windows_of_ids(command_, architecture, ids_);
+      return;
     }
+    const int64_t length = context_size(command_.common, architecture, kDefaultWindow);
+    const tokenizer::Tokenizer& tokenizer =
+        need_tokenizer(loaded, command_.common, "score token ids with --ids");
+    scored_ = command_.per_document ? windows_of_documents(command_, tokenizer, documents_, length)
+                                    : windows_of_text(command_, tokenizer, documents_, length);
   }
 
   std::unique_ptr<evaluate::ModelSource> source_of(model::Loaded& loaded,
@@ -333,6 +280,7 @@ class PerplexityRun {
   const PerplexityCommand& command_;
   std::vector<Precision> precisions_;
   device::Cpu cpu_;
+  evaluate::Window ids_;
   std::vector<int64_t> logits_at_;
   std::vector<std::string> documents_;
   Scored scored_;
@@ -346,8 +294,9 @@ void add_text_options(CLI::App& app, PerplexityCommand& command) {
   CLI::Option_group* what = app.add_option_group("Text", "What to score (one of)");
   what->add_option("-f,--file", command.file, "Plain text, JSON lines or a JSON array")
       ->type_name("FILE");
-  what->add_option("--ids", command.ids, "Token ids, with commas, scored as one sequence")
-      ->type_name("IDS");
+  CLI::Option* ids =
+      what->add_option("--ids", command.ids, "Token ids, with commas, scored as one sequence")
+          ->type_name("IDS");
   what->require_option(1);
   app.add_option("--text-field", command.text_field, "Member of JSON objects that holds the text")
       ->type_name("NAME")
@@ -364,6 +313,10 @@ void add_text_options(CLI::App& app, PerplexityCommand& command) {
       ->type_name("N")
       ->check(number_in(1, 1e15))
       ->needs(each);
+  app.add_option("--logits-at", command.logits_at,
+                 "Positions of --ids whose logits --json carries, with commas")
+      ->type_name("POSITIONS")
+      ->needs(ids);
 }
 
 }  // namespace
@@ -381,9 +334,6 @@ void add_perplexity(CLI::App& app, Action& action) {
   sub->add_option("--save-logprobs", command->save_logprobs,
                   "Save the log-probabilities (4 bytes × vocabulary a token)")
       ->type_name("FILE");
-  sub->add_option("--logits-at", command->logits_at,
-                  "Positions of --ids whose logits --json carries, with commas")
-      ->type_name("POSITIONS");
   sub->callback(
       [command, &action] { action = [command] { return PerplexityRun(*command).run(); }; });
 }
