@@ -63,8 +63,8 @@ std::string read_stdin() {
   std::string text;
   char buffer[1 << 16];
   for (;;) {
+    wait_for_input(STDIN_FILENO);
     const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof buffer);
-    throw_if_interrupted();
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail("standard input cannot be read: {}", std::strerror(errno));
     if (got == 0) return text;

@@ -1,6 +1,7 @@
 // Ctrl-C as a flag that long computations look at.
 #include "cli/interrupt.h"
 
+#include <poll.h>
 #include <signal.h>
 
 #include <atomic>
@@ -20,7 +21,6 @@ void on_interrupt(int) {
 void catch_interrupts() {
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
-  // Without SA_RESTART, waiting for standard input ends too.
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
@@ -32,6 +32,19 @@ bool interrupted() {
 
 void throw_if_interrupted() {
   if (interrupted()) throw Interrupted{};
+}
+
+void wait_for_input(int descriptor) {
+  // Outside ppoll the signal is held back: pressed just before the wait, it would not end it.
+  sigset_t interrupt;
+  sigset_t before;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+  pollfd poll = {.fd = descriptor, .events = POLLIN, .revents = 0};
+  if (!interrupted()) ppoll(&poll, 1, nullptr, &before);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  throw_if_interrupted();
 }
 
 }  // namespace octet::cli

@@ -17,4 +17,8 @@ bool interrupted();
 /// Throws Interrupted when Ctrl-C was pressed.
 void throw_if_interrupted();
 
+/// Waits until `descriptor` has something to read or has ended; throws Interrupted when Ctrl-C was
+/// or is pressed. For the only thread of the process, before others start.
+void wait_for_input(int descriptor);
+
 }  // namespace octet::cli
