@@ -28,6 +28,17 @@ void pause_cpu() {
 #endif
 }
 
+template <typename Condition>
+void spin_while(const Condition& condition) {
+  for (int spins = 0; condition(); ++spins) {
+    if (spins < kSpins) {
+      pause_cpu();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
 }  // namespace
 
 ThreadTeam::ThreadTeam(int size) {
@@ -67,24 +78,31 @@ void ThreadTeam::call(int thread) noexcept {
   }
 }
 
-void ThreadTeam::run(FunctionRef<void(int)> function) {
-  const FlushDenormals flush;
+void ThreadTeam::open(const FunctionRef<void(int)>& function) {
   function_ = &function;
-  running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+  joined_.store(0, std::memory_order_relaxed);
   epoch_.fetch_add(1, std::memory_order_seq_cst);
   if (sleeping_.load(std::memory_order_seq_cst) > 0) {
     const std::lock_guard lock(mutex_);
     wake_.notify_all();
   }
-  call(0);
-  for (int spins = 0; running_.load(std::memory_order_acquire) > 0; ++spins) {
-    if (spins < kSpins) {
-      pause_cpu();
-    } else {
-      std::this_thread::yield();
-    }
-  }
+}
+
+void ThreadTeam::close() {
+  // A worker says that it is active before it looks whether the work is still open, and here it is
+  // the other way round: one of the two sees the other (sequential consistency).
+  epoch_.fetch_add(1, std::memory_order_seq_cst);
+  spin_while([&] { return active_.load(std::memory_order_seq_cst) > 0; });
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+void ThreadTeam::run(FunctionRef<void(int)> function) {
+  const FlushDenormals flush;
+  open(function);
+  call(0);
+  const auto workers = static_cast<int>(workers_.size());
+  spin_while([&] { return joined_.load(std::memory_order_acquire) < workers; });
+  close();
 }
 
 void ThreadTeam::for_each(int64_t tasks, FunctionRef<void(int64_t, int)> function) {
@@ -94,21 +112,27 @@ void ThreadTeam::for_each(int64_t tasks, FunctionRef<void(int64_t, int)> functio
     for (int64_t task = 0; task < tasks; ++task) function(task, 0);
     return;
   }
+  const FlushDenormals flush;
   std::atomic<int64_t> next{0};
-  run([&](int thread) {
+  const auto take_tasks = [&](int thread) {
     for (int64_t task = next.fetch_add(1, std::memory_order_relaxed); task < tasks;
          task = next.fetch_add(1, std::memory_order_relaxed)) {
       function(task, thread);
     }
-  });
+  };
+  const FunctionRef<void(int)> work_function = take_tasks;
+  open(work_function);
+  call(0);
+  close();
 }
 
 void ThreadTeam::work(int thread) {
   const FlushDenormals flush;
   uint64_t seen = 0;
   while (true) {
+    uint64_t epoch = 0;
     int spins = 0;
-    while (epoch_.load(std::memory_order_acquire) == seen) {
+    while (!is_new(epoch = epoch_.load(std::memory_order_acquire), seen)) {
       if (stop_.load(std::memory_order_acquire)) return;
       if (++spins < kSpins) {
         pause_cpu();
@@ -117,14 +141,18 @@ void ThreadTeam::work(int thread) {
       std::unique_lock lock(mutex_);
       sleeping_.fetch_add(1, std::memory_order_seq_cst);
       wake_.wait(lock, [&] {
-        return epoch_.load(std::memory_order_seq_cst) != seen ||
+        return is_new(epoch_.load(std::memory_order_seq_cst), seen) ||
                stop_.load(std::memory_order_acquire);
       });
       sleeping_.fetch_sub(1, std::memory_order_seq_cst);
     }
-    ++seen;
-    call(thread);
-    running_.fetch_sub(1, std::memory_order_release);
+    active_.fetch_add(1, std::memory_order_seq_cst);
+    if (epoch_.load(std::memory_order_seq_cst) == epoch) {
+      call(thread);
+      joined_.fetch_add(1, std::memory_order_release);
+    }
+    active_.fetch_sub(1, std::memory_order_seq_cst);
+    seen = epoch;
   }
 }
 

@@ -32,17 +32,22 @@ class ThreadTeam {
   void run(FunctionRef<void(int)> function);
 
   /// Calls `function(task, thread)` for every task in [0, tasks), handed out in rising order.
+  /// A member that the system does not let run in time gets none, and is not waited for.
   void for_each(int64_t tasks, FunctionRef<void(int64_t, int)> function);
 
  private:
   void work(int thread);
   void call(int thread) noexcept;
   void stop();
+  void open(const FunctionRef<void(int)>& function);
+  void close();
+  bool is_new(uint64_t epoch, uint64_t seen) const { return epoch % 2 == 1 && epoch != seen; }
 
   std::vector<std::thread> workers_;
   const FunctionRef<void(int)>* function_ = nullptr;
-  std::atomic<uint64_t> epoch_{0};
-  std::atomic<int> running_{0};
+  std::atomic<uint64_t> epoch_{0};  ///< odd while there is work to join
+  std::atomic<int> active_{0};      ///< workers that may be using function_
+  std::atomic<int> joined_{0};      ///< workers that have done this epoch's work
   std::atomic<bool> stop_{false};
   std::atomic<int> sleeping_{0};
   std::mutex mutex_;
