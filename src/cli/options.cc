@@ -108,12 +108,13 @@ void add_common_options(CLI::App& app, CommonOptions& options, const Relevant& r
       ->type_name("PATH");
   add_precision_options(app, options, relevant);
   add_device_options(app, options, relevant);
-  app.add_option("-c,--ctx-size", options.context, "Tokens of context")
-      ->group(relevant.context ? "OPTIONS" : kHidden)
+  app.add_option("-c,--ctx-size", options.context,
+                 relevant.context != nullptr ? relevant.context : "Tokens of context")
+      ->group(relevant.context != nullptr ? "Options" : kHidden)
       ->type_name("N")
       ->check(number_in(1, std::numeric_limits<int32_t>::max()));
   app.add_option("-s,--seed", options.seed, "Seed of the random numbers")
-      ->group(relevant.seed ? "OPTIONS" : kHidden)
+      ->group(relevant.seed ? "Options" : kHidden)
       ->type_name("N")
       ->capture_default_str();
   app.add_flag("--json", options.json, "Print one JSON object");

@@ -36,7 +36,7 @@ struct Relevant {
   bool precision = true;
   bool method_list = false;  ///< --method takes several, and "all"
   bool device = true;
-  bool context = true;
+  const char* context = nullptr;  ///< what --ctx-size says it is
   bool seed = true;
 };
 void add_common_options(CLI::App& app, CommonOptions& options, const Relevant& relevant);
