@@ -95,5 +95,6 @@ function(octet_test_program program sources library)
       set(label ${program}.threads)
     endif()
   endforeach()
-  gtest_discover_tests(${program} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 900 LABELS ${label})
+  gtest_discover_tests(${program} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120
+                       PROPERTIES TIMEOUT 900 LABELS ${label})
 endfunction()

@@ -44,11 +44,12 @@ Charsmap::Charsmap(std::string_view blob) {
   check();
 }
 
-// A node's children lie in the 256 units around its offset, its leaf at the offset itself.
+// A node's children lie in the 256 units around its offset, its leaf at the offset itself. No label
+// leads to a unit with the leaf bit, but a search starts at the root whatever it is.
 void Charsmap::check() const {
   for (uint32_t node = 0; node < units_.size(); ++node) {
     const uint32_t unit = units_[node];
-    if ((unit & kLeafBit) != 0) continue;
+    if (node != 0 && (unit & kLeafBit) != 0) continue;
     const uint32_t child = node ^ offset(unit);
     const bool inside = (child | 0xFF) < units_.size();
     if (!inside || (has_leaf(unit) && value(units_[child]) >= replacements_.size())) {

@@ -183,6 +183,7 @@ TEST(Charsmap, MapsWhatTheTrieSaysAndStaysInside) {
   units[512] = 1u << 31;
   units[256 + 'a'] = 'a' | 0x1FFFFFu << 10;
   EXPECT_THROW(Charsmap(charsmap_blob(units, replacements)), Error);
+  EXPECT_THROW(Charsmap(charsmap_blob(std::vector<uint32_t>(256, ~0u), replacements)), Error);
   EXPECT_THROW(Charsmap("\x04"), Error);
   EXPECT_THROW(Charsmap(std::string("\xFF\xFF\xFF\x7F....", 8)), Error);
 }

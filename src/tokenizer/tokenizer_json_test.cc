@@ -202,8 +202,9 @@ TEST(TokenizerJson, RefusesEveryTruncation) {
 // encodes and decodes.
 void replace_each(const nlohmann::json& original, const nlohmann::json::json_pointer& at) {
   const nlohmann::json odd = nlohmann::json::parse(
-      R"odd([null, true, -1, 0.5, 1e300, 18446744073709551615, 2147483648, "", "x", "\u0000", [], {},
-          [[]], [null], {"type": "Sequence"}, {"Regex": "("}, {"Regex": "(?=a)"}, {"String": ""}])odd");
+      R"odd([null, true, -1, 0.5, 1e300, 18446744073709551615, 2147483648, "", "x",
+          "\u0000", [], {}, [[]], [null], {"type": "Sequence"}, {"Regex": "("},
+          {"Regex": "(?=a)"}, {"String": ""}])odd");
   for (const nlohmann::json& value : odd) {
     nlohmann::json changed = original;
     changed[at] = value;
