@@ -112,6 +112,7 @@ std::string shell_quoted(std::string_view text, std::string_view extra = "") {
 
 std::string names_of(const std::vector<Command>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const Command& command : commands) names.push_back(command.name);
   return join(names, " ");
 }

@@ -1,9 +1,8 @@
 // Ctrl-C as a flag that long computations look at.
 #include "cli/interrupt.h"
 
-#include <signal.h>
-
 #include <atomic>
+#include <csignal>
 
 namespace octet::cli {
 namespace {
