@@ -122,7 +122,11 @@ Generation Model::generate(std::span<const int32_t> prompt, const GenerateOption
   }
   runtime::Session session(loaded.model, implementation_->cpu, length + asked.max_tokens);
   std::optional<tokenizer::StreamDecoder> decoder;
-  if (loaded.tokenizer != nullptr) decoder.emplace(*loaded.tokenizer);
+  if (loaded.tokenizer != nullptr) {
+    decoder.emplace(*loaded.tokenizer);
+    // The text goes on where the prompt's ends: its first space is not the start of a text.
+    for (const int32_t token : prompt) decoder->push(token);
+  }
   Generation generation;
   const runtime::Generated generated =
       runtime::generate(session, loaded.model, prompt, asked, [&](int32_t id, float logprob) {

@@ -38,6 +38,16 @@ TEST_F(Stories, ContinuesTextTokenByToken) {
             generation.text);
 }
 
+TEST_F(Stories, TheTextGoesOnWhereThePromptEnds) {
+  Model model = Model::load(path_);
+  for (const char* text : {"Once upon", "Once upon a time", "Lily liked"}) {
+    std::vector<int32_t> tokens = model.encode(text);
+    const Generation generation = model.generate(tokens, {.max_tokens = 10, .temperature = 0});
+    for (const Token& token : generation.tokens) tokens.push_back(token.id);
+    EXPECT_EQ(model.decode(tokens), text + generation.text);
+  }
+}
+
 TEST_F(Stories, StopsWhenTheCallerSaysSo) {
   Model model = Model::load(path_);
   const Generation generation =

@@ -65,8 +65,7 @@ Flag flag_of(const CLI::Option& option) {
   return flag;
 }
 
-/// Adds the visible options of `app` and of its option groups (which CLI11 keeps as nameless
-/// subcommands).
+/// Adds the visible options of `app`.
 void collect(const CLI::App& app, Command& command) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;
@@ -76,8 +75,6 @@ void collect(const CLI::App& app, Command& command) {
       command.words = choices_in(option->get_type_name());
     }
   }
-  for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; }))
-    if (group->get_name().empty()) collect(*group, command);
 }
 
 std::vector<Command> commands_of(const CLI::App& app) {
@@ -115,6 +112,7 @@ std::string shell_quoted(std::string_view text, std::string_view extra = "") {
 
 std::string names_of(const std::vector<Command>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const Command& command : commands) names.push_back(command.name);
   return join(names, " ");
 }

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -105,9 +106,12 @@ std::vector<int32_t> prompt_tokens(const GenerateCommand& command, const std::st
 /// Turns tokens into text as they come, keeps what --json prints, and streams otherwise.
 class Output {
  public:
-  Output(const tokenizer::Tokenizer* tokenizer, bool stream) : ids_only_(!tokenizer) {
-    if (tokenizer != nullptr) decoder_ = std::make_unique<tokenizer::StreamDecoder>(*tokenizer);
-    stream_ = stream;
+  Output(const tokenizer::Tokenizer* tokenizer, std::span<const int32_t> prompt, bool stream)
+      : ids_only_(tokenizer == nullptr), stream_(stream) {
+    if (ids_only_) return;
+    decoder_ = std::make_unique<tokenizer::StreamDecoder>(*tokenizer);
+    // The text goes on where the prompt's ends: its first space is not the start of a text.
+    for (const int32_t token : prompt) decoder_->push(token);
   }
 
   void push(int32_t token) {
@@ -140,7 +144,7 @@ class Output {
 
  private:
   bool ids_only_;
-  bool stream_ = false;
+  bool stream_;
   std::unique_ptr<tokenizer::StreamDecoder> decoder_;
   std::vector<std::string> pieces_;
 };
@@ -213,6 +217,10 @@ void print_json(const Outcome& outcome) {
 
 int run_generate(const GenerateCommand& command) {
   const linear::Precision precision = single_precision(command.common);
+  if (command.prompt.has_value() + command.prompt_file.has_value() +
+          command.prompt_ids.has_value() >
+      1)
+    throw UsageError("-p, -f and --prompt-ids exclude each other");
   std::string text;
   if (!command.prompt_ids) text = prompt_text(command);
   device::Cpu cpu = open_cpu(command.common);
@@ -235,9 +243,10 @@ int run_generate(const GenerateCommand& command) {
   options.sampling = command.sampling;
   options.ignore_eos = command.ignore_eos;
   options.activation_bits = loaded.model.precision().activation_bits;
+  options.stop_early = interrupted;
   runtime::Session session(loaded.model, cpu, length + options.max_tokens);
 
-  Output output(loaded.tokenizer.get(), !command.common.json);
+  Output output(loaded.tokenizer.get(), prompt, !command.common.json);
   const runtime::Generated generated =
       runtime::generate(session, loaded.model, prompt, options, [&output](int32_t token, float) {
         output.push(token);
@@ -268,14 +277,14 @@ void add_generate(CLI::App& app, Action& action) {
   auto command = std::make_shared<GenerateCommand>();
   CLI::App* sub = app.add_subcommand("generate", "Continue a prompt");
   sub->footer(kExamples);
-  add_common_options(*sub, command->common, {});
-  CLI::Option_group* prompt = sub->add_option_group("Prompt", "What to continue (one of)");
-  prompt->add_option("-p,--prompt", command->prompt, "The text itself")->type_name("TEXT");
-  prompt->add_option("-f,--file", command->prompt_file, "A file that holds it; - is standard input")
-      ->type_name("FILE");
-  prompt->add_option("--prompt-ids", command->prompt_ids, "Token ids, with commas")
-      ->type_name("IDS");
-  prompt->require_option(0, 1);
+  add_common_options(*sub, command->common,
+                     {.context = "Tokens of context (default: the model's, at most 4096)"});
+  const auto prompt = [sub](const char* names, auto& value, const char* text, const char* type) {
+    sub->add_option(names, value, text)->group("Prompt (one of)")->type_name(type);
+  };
+  prompt("-p,--prompt", command->prompt, "The text itself", "TEXT");
+  prompt("-f,--file", command->prompt_file, "A file that holds it; - is standard input", "FILE");
+  prompt("--prompt-ids", command->prompt_ids, "Token ids, with commas", "IDS");
   sub->add_option("-n,--n-predict", command->max_tokens, "Tokens to generate at most")
       ->type_name("N")
       ->capture_default_str()

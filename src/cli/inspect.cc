@@ -123,8 +123,7 @@ void add_inspect(CLI::App& app, Action& action) {
   auto options = std::make_shared<CommonOptions>();
   CLI::App* sub = app.add_subcommand("inspect", "Show a checkpoint's architecture and sizes");
   sub->footer(kExamples);
-  add_common_options(*sub, *options,
-                     {.precision = false, .device = false, .context = false, .seed = false});
+  add_common_options(*sub, *options, {.precision = false, .device = false, .seed = false});
   sub->callback([options, &action] { action = [options] { return run_inspect(*options); }; });
 }
 

@@ -2,9 +2,9 @@
 #include "cli/interrupt.h"
 
 #include <poll.h>
-#include <signal.h>
 
 #include <atomic>
+#include <csignal>
 
 namespace octet::cli {
 namespace {

@@ -1,11 +1,11 @@
 // The octet command: reads the command line, runs a subcommand, turns errors into exit statuses.
 #include <fmt/core.h>
-#include <signal.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <new>
 #include <string>

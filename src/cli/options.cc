@@ -41,7 +41,9 @@ void add_precision_options(CLI::App& app, CommonOptions& options, const Relevant
       app.add_option("--method", options.method,
                      relevant.method_list ? "Arithmetic of the linear layers; several with commas"
                                           : "Arithmetic of the linear layers");
-  method->group(group)->capture_default_str()->type_name("METHOD");
+  const auto asked = [](bool& flag) { return [&flag](const std::string&) { flag = true; }; };
+  method->group(group)->capture_default_str()->type_name("METHOD")->each(
+      asked(options.asked.method));
   if (relevant.method_list) {
     method->check(method_list());
   } else {
@@ -51,12 +53,14 @@ void add_precision_options(CLI::App& app, CommonOptions& options, const Relevant
                  "Activations from here on are outliers; 0 turns decomposition off")
       ->group(group)
       ->capture_default_str()
-      ->check(number_in(0, 1e30));
+      ->check(number_in(0, 1e30))
+      ->each(asked(options.asked.threshold));
   app.add_option("--outliers", options.outliers, "How outlier columns are found")
       ->group(group)
       ->capture_default_str()
       ->type_name("MODE")
-      ->check(CLI::IsMember({"kept", "batch", "token"}));
+      ->check(CLI::IsMember({"kept", "batch", "token"}))
+      ->each(asked(options.asked.outliers));
   app.add_option("--activation-bits", options.activation_bits,
                  "llm-int8 only: two int8 planes (16, the default) or one (8, the paper's)")
       ->group(group)
@@ -108,12 +112,13 @@ void add_common_options(CLI::App& app, CommonOptions& options, const Relevant& r
       ->type_name("PATH");
   add_precision_options(app, options, relevant);
   add_device_options(app, options, relevant);
-  app.add_option("-c,--ctx-size", options.context, "Tokens of context")
-      ->group(relevant.context ? "OPTIONS" : kHidden)
+  app.add_option("-c,--ctx-size", options.context,
+                 relevant.context != nullptr ? relevant.context : "Tokens of context")
+      ->group(relevant.context != nullptr ? "Options" : kHidden)
       ->type_name("N")
       ->check(number_in(1, std::numeric_limits<int32_t>::max()));
   app.add_option("-s,--seed", options.seed, "Seed of the random numbers")
-      ->group(relevant.seed ? "OPTIONS" : kHidden)
+      ->group(relevant.seed ? "Options" : kHidden)
       ->type_name("N")
       ->capture_default_str();
   app.add_flag("--json", options.json, "Print one JSON object");
@@ -186,6 +191,7 @@ int activation_bits_of(const linear::Precision& precision) {
 model::LoadOptions load_options(const CommonOptions& options, const linear::Precision& precision) {
   model::LoadOptions load;
   load.precision = precision;
+  load.asked = options.asked;
   load.skip_modules = split_list(options.skip_modules, "--skip-modules");
   return load;
 }

@@ -20,6 +20,7 @@ struct CommonOptions {
   float threshold = 6;
   std::string outliers = "kept";
   std::optional<int> activation_bits;
+  model::LoadOptions::Asked asked;
   std::string skip_modules = "lm_head";
   std::optional<int> threads;
   std::string device = "auto";
@@ -36,7 +37,7 @@ struct Relevant {
   bool precision = true;
   bool method_list = false;  ///< --method takes several, and "all"
   bool device = true;
-  bool context = true;
+  const char* context = nullptr;  ///< what --ctx-size says it is
   bool seed = true;
 };
 void add_common_options(CLI::App& app, CommonOptions& options, const Relevant& relevant);

@@ -148,11 +148,8 @@ class PerplexityRun {
       : command_(command),
         precisions_(precisions_of(command.common)),
         cpu_(open_cpu(command.common)) {
-    if (command.common.context && *command.common.context < 2)
-      throw UsageError("--ctx-size: scoring needs at least two tokens");
+    check_usage();
     if (command.ids) read_ids();
-    if (command.save_logprobs && precisions_.size() != 1)
-      throw UsageError("--save-logprobs saves one method; give one with --method");
     if (command.file) documents_ = evaluate::read_documents(*command.file, command.text_field);
   }
 
@@ -172,6 +169,19 @@ class PerplexityRun {
   }
 
  private:
+  void check_usage() const {
+    if (command_.file.has_value() == command_.ids.has_value())
+      throw UsageError("give a text with -f or token ids with --ids");
+    if (command_.logits_at && !command_.ids) throw UsageError("--logits-at: is for --ids");
+    if (command_.per_document ? command_.chunks.has_value()
+                              : command_.add_bos || command_.limit.has_value())
+      throw UsageError("--limit and --add-bos are for --per-document, --chunks for one text");
+    if (command_.save_logprobs && precisions_.size() != 1)
+      throw UsageError("--save-logprobs saves one method; give one with --method");
+    if (command_.common.context && *command_.common.context < 2)
+      throw UsageError("--ctx-size: scoring needs at least two tokens");
+  }
+
   void read_ids() {
     ids_ = split_numbers<int32_t>(*command_.ids, "--ids");
     if (ids_.size() < 2) throw UsageError("--ids: scoring needs at least two tokens");
@@ -291,32 +301,24 @@ class PerplexityRun {
 };
 
 void add_text_options(CLI::App& app, PerplexityCommand& command) {
-  CLI::Option_group* what = app.add_option_group("Text", "What to score (one of)");
-  what->add_option("-f,--file", command.file, "Plain text, JSON lines or a JSON array")
-      ->type_name("FILE");
-  CLI::Option* ids =
-      what->add_option("--ids", command.ids, "Token ids, with commas, scored as one sequence")
-          ->type_name("IDS");
-  what->require_option(1);
-  app.add_option("--text-field", command.text_field, "Member of JSON objects that holds the text")
-      ->type_name("NAME")
+  const auto option = [&app](const char* names, auto& value, const char* text, const char* type) {
+    return app.add_option(names, value, text)
+        ->group("What to score (-f or --ids)")
+        ->type_name(type);
+  };
+  const auto flag = [&app](const char* name, bool& value, const char* text) {
+    app.add_flag(name, value, text)->group("What to score (-f or --ids)");
+  };
+  option("-f,--file", command.file, "Plain text, JSON lines or a JSON array", "FILE");
+  option("--text-field", command.text_field, "Member of JSON objects that holds the text", "NAME")
       ->capture_default_str();
-  CLI::Option* chunks = app.add_option("--chunks", command.chunks, "Score the first N windows only")
-                            ->type_name("N")
-                            ->check(number_in(1, 1e15));
-  CLI::Option* each =
-      app.add_flag("--per-document", command.per_document, "Score each text by itself, cut at -c")
-          ->excludes(chunks);
-  app.add_flag("--add-bos", command.add_bos, "Put the start token in front of each document")
-      ->needs(each);
-  app.add_option("--limit", command.limit, "Score the first N documents only")
-      ->type_name("N")
-      ->check(number_in(1, 1e15))
-      ->needs(each);
-  app.add_option("--logits-at", command.logits_at,
-                 "Positions of --ids whose logits --json carries, with commas")
-      ->type_name("POSITIONS")
-      ->needs(ids);
+  option("--chunks", command.chunks, "The first N windows only", "N")->check(number_in(1, 1e15));
+  flag("--per-document", command.per_document, "Each text by itself, cut at -c");
+  flag("--add-bos", command.add_bos, "Put the start token in front of each document");
+  option("--limit", command.limit, "The first N documents only", "N")->check(number_in(1, 1e15));
+  option("--ids", command.ids, "Token ids, with commas, as one sequence", "IDS");
+  option("--logits-at", command.logits_at, "Positions of --ids whose logits --json carries",
+         "POSITIONS");
 }
 
 }  // namespace
@@ -326,7 +328,10 @@ void add_perplexity(CLI::App& app, Action& action) {
   CLI::App* sub =
       app.add_subcommand("perplexity", "Score a text, and compare methods with a reference");
   sub->footer(kExamples);
-  add_common_options(*sub, command->common, {.method_list = true, .seed = false});
+  add_common_options(*sub, command->common,
+                     {.method_list = true,
+                      .context = "Tokens of a window (default: 512, or the model's if fewer)",
+                      .seed = false});
   add_text_options(*sub, *command);
   sub->add_option("--reference", command->reference,
                   "A method to run beside each, or a file of --save-logprobs")

@@ -88,7 +88,7 @@ void add_quantize(CLI::App& app, Action& action) {
   auto command = std::make_shared<QuantizeCommand>();
   CLI::App* sub = app.add_subcommand("quantize", "Write a converted model that loads faster");
   sub->footer(kExamples);
-  add_common_options(*sub, command->common, {.context = false, .seed = false});
+  add_common_options(*sub, command->common, {.seed = false});
   sub->add_option("-o,--output", command->output, "New or empty directory")
       ->required()
       ->type_name("DIR");

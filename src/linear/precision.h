@@ -8,8 +8,8 @@
 
 namespace octet::linear {
 
-/// Names on the command line are these with hyphens. The nine from absmax on are the rows of
-/// LLM.int8()'s Table 1.
+/// Names on the command line are these with hyphens. fp32 and the eight from absmax on are the rows
+/// of LLM.int8()'s Table 1.
 enum class Method : uint8_t {
   fp32,
   fp16,

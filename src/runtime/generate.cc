@@ -1,4 +1,5 @@
 // Generating text in a session: the prompt, then one token at a time.
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -49,10 +50,22 @@ Generated generate(Session& session, const model::Model& model, std::span<const 
   const std::span<const int32_t> forbidden =
       options.ignore_eos ? std::span<const int32_t>(ends) : std::span<const int32_t>();
   std::vector<int32_t> history(prompt.begin(), prompt.end());
+  // With a method whose rows depend on the whole call, the prompt is one call.
+  const linear::Precision& precision = model.precision();
+  const size_t chunk = linear::depends_on_call(precision.method, precision.outliers)
+                           ? prompt.size()
+                           : static_cast<size_t>(Session::kStepRows);
   Generated generated;
   auto start = std::chrono::steady_clock::now();
-  Feed feed{.sequence = sequence.id(), .tokens = prompt};
-  tensor::MatrixView<float> logits = session.run({&feed, 1}, options.activation_bits);
+  Feed feed{.sequence = sequence.id(), .tokens = {}};
+  tensor::MatrixView<float> logits;
+  for (std::span<const int32_t> rest = prompt; !rest.empty();) {
+    if (options.stop_early && options.stop_early()) return generated;
+    feed.tokens = rest.first(std::min(rest.size(), chunk));
+    rest = rest.subspan(feed.tokens.size());
+    feed.no_logits = !rest.empty();
+    logits = session.run({&feed, 1}, options.activation_bits);
+  }
   generated.prompt_s = seconds_since(start);
   start = std::chrono::steady_clock::now();
   const int64_t most = std::min(options.max_tokens, session.context() - length);

@@ -2,6 +2,7 @@
 #include "runtime/session.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
 
@@ -12,6 +13,9 @@ using tensor::MatrixView;
 Session::Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t sequences)
     : model_(model),
       cpu_(cpu),
+      step_rows_(linear::depends_on_call(model.precision().method, model.precision().outliers)
+                     ? std::numeric_limits<int64_t>::max()
+                     : kStepRows),
       context_(context),
       cache_(model.architecture(), model.cache_type(), sequences * model::pages_for(context)),
       sequences_(static_cast<size_t>(sequences)) {
@@ -133,7 +137,7 @@ MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits)
   StepPlan plan(feeds);
   while (!plan.done()) {
     StepRows rows;
-    int64_t room = kStepRows;
+    int64_t room = step_rows_;
     while (!plan.done() && room > 0) {
       const Feed& feed = feeds[plan.feed()];
       const size_t offset = plan.offset();

@@ -40,7 +40,8 @@ class Session {
   int64_t context() const { return context_; }
   int64_t kv_cache_bytes() const { return cache_.bytes(); }
 
-  /// Runs the feeds, in steps of at most kStepRows rows; a lone long prompt is cut into chunks.
+  /// Runs the feeds, in steps of at most kStepRows rows; a lone long prompt is cut into chunks
+  /// (but not for methods whose rows depend on the whole call).
   /// Returns the wanted logits, [rows wanted, vocabulary], valid until the next call.
   /// Throws Error when a sequence would outgrow the context.
   tensor::MatrixView<float> run(std::span<const Feed> feeds, int activation_bits);
@@ -58,6 +59,7 @@ class Session {
   };
   model::Model& model_;
   device::Cpu& cpu_;
+  int64_t step_rows_;
   int64_t context_;
   model::KvCache cache_;
   std::vector<Sequence> sequences_;
@@ -71,6 +73,8 @@ struct GenerateOptions {
   Sampling sampling;
   bool ignore_eos = false;
   int activation_bits = 16;
+  /// Asked between the chunks of a long prompt; when it says true, generation ends without tokens.
+  std::function<bool()> stop_early;
 };
 
 struct Generated {

@@ -119,6 +119,11 @@ class Usage(CliTest):
             ("perplexity", *model, "--ids", "1"),
             ("perplexity", *model, "--ids", "1,x"),
             ("perplexity", *model, "-f", "x", "--add-bos"),
+            ("perplexity", *model, "-f", "x", "--limit", "3"),
+            ("perplexity", *model, "-f", "x", "--per-document", "--chunks", "3"),
+            ("perplexity", *model, "-f", "x", "--logits-at", "0"),
+            ("perplexity", *model, "--ids", "1,2", "--logits-at", "2"),
+            ("perplexity", *model, "--ids", "1,2", "-c", "1"),
             ("perplexity", *model, "-f", "x", "--method", "fp32,int4"),
             ("perplexity", *model, "-f", "x", "--method", "fp32", "--activation-bits", "8"),
             ("perplexity", *model, "--ids", "1,2", "--method", "all", "--save-logprobs", "x"),
@@ -246,6 +251,12 @@ class Generate(CliTest):
         self.assertEqual(result["prompt_ids"], prompt)
         self.assertEqual(prompt + [token["id"] for token in result["tokens"]],
                          expected["greedy_100_ids"])
+        self.assertEqual(expected["prompt"] + result["text"], expected["greedy_text"])
+
+    @needs(STORIES)
+    def test_text_goes_on_where_the_prompt_ends(self):
+        result = self.generate("-p", "Once upon", "-n", 2, "--temp", 0)
+        self.assertEqual(result["text"], " a time")
 
     @needs(STORIES)
     def test_json_has_what_scripts_rely_on(self):

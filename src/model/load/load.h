@@ -16,6 +16,13 @@ namespace octet::model {
 
 struct LoadOptions {
   linear::Precision precision;
+  /// Which parts of `precision` were asked for rather than left at their defaults: a quantised
+  /// directory that was written otherwise is refused for these and decides the others.
+  struct Asked {
+    bool method = false;
+    bool threshold = false;
+    bool outliers = false;
+  } asked;
   /// Modules that stay 16-bit, by the last or any dotted part of their name (lm_head, down_proj);
   /// "none" alone: nothing is skipped. Token embeddings are never quantised.
   std::vector<std::string> skip_modules = {"lm_head"};
@@ -40,8 +47,8 @@ struct Loaded {
 };
 
 /// Opens a Hugging Face directory, a .gguf file or a directory written by save_quantized.
-/// A quantised directory fixes the method, threshold and skipped modules it was written with: it
-/// is an Error to ask for others.
+/// A quantised directory fixes the method, threshold, outlier mode and skipped modules that it was
+/// written with (LoadOptions::Asked).
 Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptions& options);
 
 /// The description alone (config and tensor list), nothing packed.

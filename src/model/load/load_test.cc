@@ -131,6 +131,7 @@ TEST(Load, RefusesADamagedQuantisedDirectory) {
   // Another method than the one it was written with.
   LoadOptions other;
   other.precision.method = linear::Method::absmax;
+  other.asked.method = true;
   EXPECT_NE(load_error(directory.path() / "saved", other).find("llm-int8"), std::string::npos);
   std::mt19937 random(5);
   for (int i = 0; i < 200; ++i) {

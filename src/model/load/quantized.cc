@@ -51,16 +51,15 @@ Header read_header(const checkpoint::Checkpoint& checkpoint) {
 void check_request(const Header& header, const LoadOptions& options, const std::string& file) {
   const linear::Precision& asked = options.precision;
   const linear::Precision& stored = header.precision;
-  const linear::Precision defaults;
-  if (asked.method != defaults.method && asked.method != stored.method) {
+  if (options.asked.method && asked.method != stored.method) {
     fail("{}: was quantised with --method {}; load the original checkpoint for {}", file,
          linear::name(stored.method), linear::name(asked.method));
   }
-  if (asked.threshold != defaults.threshold && asked.threshold != stored.threshold) {
+  if (options.asked.threshold && asked.threshold != stored.threshold) {
     fail("{}: was quantised with --threshold {}; load the original checkpoint for {}", file,
          stored.threshold, asked.threshold);
   }
-  if (asked.outliers != defaults.outliers && asked.outliers != stored.outliers) {
+  if (options.asked.outliers && asked.outliers != stored.outliers) {
     fail("{}: was quantised with --outliers {}; load the original checkpoint for {}", file,
          linear::name(stored.outliers), linear::name(asked.outliers));
   }
