@@ -74,7 +74,7 @@ struct GenerateOptions {
   bool ignore_eos = false;
   int activation_bits = 16;
   /// Asked between the chunks of a long prompt; when it says true, generation ends without tokens.
-  std::function<bool()> stop_early;
+  std::function<bool()> stop_early = {};
 };
 
 struct Generated {

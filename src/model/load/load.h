@@ -22,7 +22,7 @@ struct LoadOptions {
     bool method = false;
     bool threshold = false;
     bool outliers = false;
-  } asked;
+  } asked = {};
   /// Modules that stay 16-bit, by the last or any dotted part of their name (lm_head, down_proj);
   /// "none" alone: nothing is skipped. Token embeddings are never quantised.
   std::vector<std::string> skip_modules = {"lm_head"};
