@@ -49,7 +49,7 @@ sanitize: setup ## build with address and undefined-behaviour sanitizers and run
 .PHONY: tsan
 tsan: setup ## build with the thread sanitizer and run the tests that use threads
 	cmake --preset tsan $(CMAKE_FLAGS)
-	$(FIXED_ADDRESSES) cmake --build --preset tsan -j $(JOBS)
+	$(FIXED_ADDRESSES) cmake --build --preset tsan -j $(JOBS) --target threaded_tests
 	$(FIXED_ADDRESSES) env $(CTEST_SANITIZED) --test-dir build/tsan -L threads
 
 .PHONY: format check-format

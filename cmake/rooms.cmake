@@ -87,12 +87,17 @@ function(octet_test_program program sources library)
   target_link_libraries(${program} PRIVATE octet_test_support ${library} GTest::gtest_main)
   target_compile_definitions(
     ${program} PRIVATE OCTET_SOURCE_DIR="${CMAKE_SOURCE_DIR}" OCTET_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  # `ctest -L threads`, for the thread sanitizer, takes the programs whose tests start threads.
+  # For the thread sanitizer: the target threaded_tests and `ctest -L threads` are the programs
+  # whose tests start threads.
   set(label ${program})
+  if(NOT TARGET threaded_tests)
+    add_custom_target(threaded_tests)
+  endif()
   foreach(source ${sources})
     file(STRINGS ${source} threaded REGEX "ThreadTeam|std::thread|(^|[^A-Za-z_])Cpu([^A-Za-z_]|$)" LIMIT_COUNT 1)
     if(threaded)
       set(label ${program}.threads)
+      add_dependencies(threaded_tests ${program})
     endif()
   endforeach()
   gtest_discover_tests(${program} NO_PRETTY_VALUES DISCOVERY_TIMEOUT 120

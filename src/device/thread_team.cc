@@ -145,6 +145,7 @@ void ThreadTeam::work(int thread) {
                stop_.load(std::memory_order_acquire);
       });
       sleeping_.fetch_sub(1, std::memory_order_seq_cst);
+      spins = 0;  // woken too late for this work perhaps, but more follows it
     }
     active_.fetch_add(1, std::memory_order_seq_cst);
     if (epoch_.load(std::memory_order_seq_cst) == epoch) {

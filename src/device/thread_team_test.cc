@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <limits>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -87,6 +88,35 @@ TEST_P(Team, WritesBeforeARunAreSeenByMembersAndTheirsByTheCaller) {
     expected += repeat;
   }
   for (int64_t sum : output) EXPECT_EQ(sum, expected);
+}
+
+// Short works one after the other: members that come late must not touch a work that is over. Each
+// has memory of its own that is freed at once, so the sanitizers see one that does.
+TEST_P(Team, ForEachLeavesNoMemberBehindInAFinishedWork) {
+  ThreadTeam team(GetParam());
+  for (int repeat = 0; repeat < 3000; ++repeat) {
+    if (repeat % 500 == 0) std::this_thread::sleep_for(milliseconds(2));  // members fall asleep
+    const int64_t tasks = 2 + repeat % 5;
+    std::vector<int64_t> done(static_cast<size_t>(tasks), -1);
+    const auto first = std::make_unique<int64_t>(repeat);
+    team.for_each(tasks,
+                  [&](int64_t task, int) { done[static_cast<size_t>(task)] = *first + task; });
+    for (int64_t task = 0; task < tasks; ++task) {
+      ASSERT_EQ(done[static_cast<size_t>(task)], repeat + task);
+    }
+  }
+}
+
+TEST_P(Team, RunAndForEachMayFollowEachOther) {
+  ThreadTeam team(GetParam());
+  for (int repeat = 0; repeat < 300; ++repeat) {
+    std::atomic<int> tasks{0};
+    std::atomic<int> members{0};
+    team.for_each(9, [&](int64_t, int) { tasks.fetch_add(1); });
+    team.run([&](int) { members.fetch_add(1); });
+    ASSERT_EQ(tasks, 9);
+    ASSERT_EQ(members, team.size());
+  }
 }
 
 TEST_P(Team, AnExceptionOfAnyMemberIsThrownAgainAndTheTeamGoesOn) {
