@@ -19,24 +19,6 @@ std::string_view name(LinearSlot slot) {
   return "";
 }
 
-const linear::Linear& linear_of(const Layer& layer, LinearSlot slot) {
-  switch (slot) {
-    case LinearSlot::qkv:
-      return layer.qkv;
-    case LinearSlot::attention_output:
-      return layer.attention_output;
-    case LinearSlot::up:
-      return layer.up;
-    case LinearSlot::down:
-      break;
-  }
-  return layer.down;
-}
-
-linear::Linear& linear_of(Layer& layer, LinearSlot slot) {
-  return const_cast<linear::Linear&>(linear_of(const_cast<const Layer&>(layer), slot));
-}
-
 int64_t Weights::bytes() const {
   const auto norm_bytes = [](const Norm& norm) {
     return static_cast<int64_t>(norm.weight.bytes() + norm.bias.bytes());

@@ -1,6 +1,7 @@
 // A loaded model and its forward pass over a batch of ragged rows.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -50,9 +51,25 @@ struct Layer {
 
 /// The four linear inputs of a layer, in the order they are computed.
 enum class LinearSlot : uint8_t { qkv, attention_output, up, down };
+inline constexpr std::array kLinearSlots = {LinearSlot::qkv, LinearSlot::attention_output,
+                                            LinearSlot::up, LinearSlot::down};
 std::string_view name(LinearSlot slot);
-linear::Linear& linear_of(Layer& layer, LinearSlot slot);
-const linear::Linear& linear_of(const Layer& layer, LinearSlot slot);
+
+/// The member of that name of a Layer or of LayerNames.
+template <typename PerLayer>
+auto& linear_of(PerLayer& layer, LinearSlot slot) {
+  switch (slot) {
+    case LinearSlot::qkv:
+      return layer.qkv;
+    case LinearSlot::attention_output:
+      return layer.attention_output;
+    case LinearSlot::up:
+      return layer.up;
+    case LinearSlot::down:
+      break;
+  }
+  return layer.down;
+}
 
 /// The packed weights of a model.
 struct Weights {

@@ -17,23 +17,6 @@ namespace {
 /// As many tokens as find every systematic outlier feature; more changed nothing in measurements.
 constexpr int64_t kSearchTokens = 128;
 
-const LinearNames& names_of(const LayerNames& layer, LinearSlot slot) {
-  switch (slot) {
-    case LinearSlot::qkv:
-      return layer.qkv;
-    case LinearSlot::attention_output:
-      return layer.attention_output;
-    case LinearSlot::up:
-      return layer.up;
-    case LinearSlot::down:
-      break;
-  }
-  return layer.down;
-}
-
-constexpr LinearSlot kSlots[] = {LinearSlot::qkv, LinearSlot::attention_output, LinearSlot::up,
-                                 LinearSlot::down};
-
 }  // namespace
 
 std::vector<int32_t> columns_reaching(MatrixView<const float> x, float threshold) {
@@ -73,7 +56,8 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
             precision.outliers == linear::OutlierMode::kept;
   quantised_head_ = linear::is_int8(precision.method) && !skipped("lm_head.weight");
   for (const LayerNames& layer : architecture.layer_names) {
-    for (LinearSlot slot : kSlots) total_bytes_ += reader.stored_bytes(names_of(layer, slot));
+    for (LinearSlot slot : kLinearSlots)
+      total_bytes_ += reader.stored_bytes(linear_of(layer, slot));
   }
   const LinearNames embedding{{{.weight = architecture.names.token_embedding, .bias = ""}}, 0};
   total_bytes_ += reader.stored_bytes(embedding);
@@ -169,7 +153,7 @@ void Packer::pack_head(Weights& weights) {
 
 void Packer::pack_slot(Layer& layer, int64_t index, LinearSlot slot,
                        const MatrixView<const float>* input) {
-  const LinearNames& names = names_of(architecture_.layer_names[static_cast<size_t>(index)], slot);
+  const LinearNames& names = linear_of(architecture_.layer_names[static_cast<size_t>(index)], slot);
   linear::Linear& linear = linear_of(layer, slot);
   const bool skip = skipped(names);
   linear = pack_linear(names, skip);
@@ -186,7 +170,7 @@ void Packer::pack_slot(Layer& layer, int64_t index, LinearSlot slot,
 
 void Packer::pack_layers(Weights& weights) {
   for (int64_t i = 0; i < architecture_.layers; ++i) {
-    for (LinearSlot slot : kSlots) {
+    for (LinearSlot slot : kLinearSlots) {
       pack_slot(weights.layers[static_cast<size_t>(i)], i, slot, nullptr);
     }
   }

@@ -210,14 +210,11 @@ void read_layers(PartsReader& reader, const Architecture& a, Weights& weights) {
     const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
     const std::string base = "layers." + std::to_string(i) + ".";
     Layer layer;
-    const auto read = [&](LinearSlot slot, const LinearNames& linear) {
+    for (LinearSlot slot : kLinearSlots) {
+      const LinearNames& linear = linear_of(names, slot);
       linear_of(layer, slot) =
           reader.read(base + std::string(name(slot)), linear.inputs, linear.outputs());
-    };
-    read(LinearSlot::qkv, names.qkv);
-    read(LinearSlot::attention_output, names.attention_output);
-    read(LinearSlot::up, names.up);
-    read(LinearSlot::down, names.down);
+    }
     layer.attention_norm = {reader.vector(base + "attention_norm.weight", a.hidden_size),
                             reader.vector(base + "attention_norm.bias", a.hidden_size)};
     layer.feed_forward_norm = {reader.vector(base + "feed_forward_norm.weight", a.hidden_size),
@@ -276,8 +273,7 @@ Loaded load_quantized(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint
   read_layers(reader, a, weights);
   std::vector<KeptShare> kept;
   for (int64_t i = 0; i < a.layers; ++i) {
-    for (LinearSlot slot :
-         {LinearSlot::qkv, LinearSlot::attention_output, LinearSlot::up, LinearSlot::down}) {
+    for (LinearSlot slot : kLinearSlots) {
       const linear::Linear& linear = linear_of(weights.layers[static_cast<size_t>(i)], slot);
       if (linear::is_int8(linear.parts().method) &&
           precision.outliers == linear::OutlierMode::kept) {

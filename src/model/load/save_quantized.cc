@@ -89,8 +89,7 @@ TensorList collect(const Model& model) {
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     const Layer& layer = weights.layers[i];
     const std::string base = "layers." + std::to_string(i) + ".";
-    for (LinearSlot slot :
-         {LinearSlot::qkv, LinearSlot::attention_output, LinearSlot::up, LinearSlot::down}) {
+    for (LinearSlot slot : kLinearSlots) {
       list.add(base + std::string(name(slot)), linear_of(layer, slot));
     }
     list.add(base + "attention_norm", layer.attention_norm);
