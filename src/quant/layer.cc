@@ -47,6 +47,7 @@ std::vector<Quantized> quantize_rows(Scheme scheme, Granularity granularity, int
     for (const auto& row : rows) everything.insert(everything.end(), row.begin(), row.end());
   }
   std::vector<Quantized> result;
+  result.reserve(rows.size());
   for (const auto& row : rows) {
     result.push_back(
         quantize(scheme, planes, row, granularity == Granularity::tensor ? everything : row));

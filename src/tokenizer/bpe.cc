@@ -161,7 +161,8 @@ void add_merge(std::string_view left, std::string_view right, const Vocabulary& 
 void add_merge(std::string_view pair, const Vocabulary& vocabulary, const MergePlace& place,
                MergeTable& table) {
   const size_t space = pair.find(' ');
-  const bool one_space = space != std::string_view::npos && pair.find(' ', space + 1) == pair.npos;
+  const bool one_space =
+      space != std::string_view::npos && pair.find(' ', space + 1) == std::string_view::npos;
   if (!one_space || space == 0 || space + 1 == pair.size()) {
     fail("{}: {} {} is not two tokens separated by a space", place.file, place.unit, place.number);
   }

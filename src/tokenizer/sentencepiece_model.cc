@@ -136,8 +136,8 @@ std::unique_ptr<sentencepiece::SentencePieceProcessor> load(std::string_view byt
 // As sentencepiece decodes: "▁" is a space, and what was put before the text is taken away again.
 Decoder make_decoder(const NormalizerSpec& spec) {
   std::vector<DecoderStep> steps;
-  steps.push_back(Replacer::of_text("▁", " "));
-  steps.push_back(ByteFallback{});
+  steps.emplace_back(Replacer::of_text("▁", " "));
+  steps.emplace_back(ByteFallback{});
   StripText strip{" ", 0};
   if (spec.remove_extra_whitespaces) {
     strip.count = INT32_MAX;

@@ -15,6 +15,7 @@ UnigramModel::UnigramModel(std::shared_ptr<const Vocabulary> vocabulary, std::ve
   constexpr double kUnknownPenalty = 10;
   unknown_score_ = *std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty;
   std::vector<PrefixMatcher::Entry> entries;
+  entries.reserve(static_cast<size_t>(vocabulary_->size()));
   for (TokenId id = 0; id < vocabulary_->size(); ++id) {
     entries.push_back({vocabulary_->spelling(id), static_cast<uint32_t>(id)});
   }
@@ -59,7 +60,7 @@ void UnigramModel::encode(std::span<const Pieces::Piece> pieces, std::vector<Tok
            best[tokens.back().second].id == unknown_)) {
         tokens.back().first = best[end].begin;  // neighbouring unknown characters are one
       } else {
-        tokens.push_back({best[end].begin, end});
+        tokens.emplace_back(best[end].begin, end);
       }
     }
     for (auto token = tokens.rbegin(); token != tokens.rend(); ++token) {

@@ -40,7 +40,7 @@ DirectoryConfig completed(DirectoryConfig config, const Vocabulary& vocabulary) 
     if (!config.add_bos) config.add_bos = true;
   } else if (!named && vocabulary.find("<|endoftext|>") != kNoToken) {
     config.bos_text = config.eos_text = "<|endoftext|>";
-    config.special_texts.push_back("<|endoftext|>");
+    config.special_texts.emplace_back("<|endoftext|>");
   }
   return config;
 }

@@ -113,6 +113,7 @@ OCTET_LANES void matmul32(const Matmul32Args& args) {
                               .c_stride = args.c_stride,
                               .depth = args.k - k < depth ? args.k - k : depth,
                               .first = k == 0};
+      // NOLINTNEXTLINE(bugprone-branch-clone): the template arguments differ
       if (lone) {
         matmul32_rows<V, 1, kStreams>(part, rows, args.panels);
       } else {
