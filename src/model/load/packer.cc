@@ -75,7 +75,10 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   for (const LayerNames& layer : architecture.layer_names) {
     for (LinearSlot slot : kSlots) total_bytes_ += reader.stored_bytes(names_of(layer, slot));
   }
-  const LinearNames embedding{{{.weight = architecture.names.token_embedding, .bias = ""}}, 0};
+  const LinearNames embedding{{{.weight = architecture.names.token_embedding,
+                                .bias = "",
+                                .outputs = architecture.vocabulary_size}},
+                              architecture.embedding_size};
   total_bytes_ += reader.stored_bytes(embedding);
 }
 
