@@ -207,7 +207,7 @@ std::vector<MatmulVariant> table5_variants(const std::vector<int>& activation_bi
                         {.outliers = outliers, .activation_bits = bits}});
   };
   for (int bits : activation_bits) llm_int8(OutlierMode::kept, bits);
-  llm_int8(OutlierMode::batch, activation_bits.back());
+  llm_int8(OutlierMode::batch, activation_bits.front());
   return variants;
 }
 

@@ -21,7 +21,7 @@ struct MatmulVariant {
 };
 
 /// bf16 (what the others are compared with, first); the int8 product alone; vector-wise absmax;
-/// LLM.int8() with `kept` for each of `activation_bits` and with `batch` for the last of them.
+/// LLM.int8() with `kept` for each of `activation_bits` and with `batch` for the first of them.
 std::vector<MatmulVariant> table5_variants(const std::vector<int>& activation_bits);
 
 struct MatmulSpeedOptions {

@@ -36,7 +36,7 @@ float byte_sum(uint32_t bits) {
 }
 
 float deviation_for(int64_t inputs) {
-  return 1.0f / std::sqrt(static_cast<float>(inputs));
+  return 0.6f / std::sqrt(static_cast<float>(inputs));
 }
 
 }  // namespace

@@ -12,8 +12,9 @@
 namespace octet::model {
 
 /// The same weights on every machine. Matrices are nearly normal with standard deviation
-/// 1/√inputs, so that activations neither vanish nor grow; biases are 0; norms multiply by 1 but
-/// for three features, which they make as large as the outlier features of trained models.
+/// .6/√inputs, with which products of gated layers mostly stay below the outlier threshold, as in
+/// trained models; biases are 0; norms multiply by 1 but for three features, which they make as
+/// large as outlier features of trained models are.
 class RandomWeights : public WeightReader {
  public:
   /// `config` is a Hugging Face config.json. Throws Error when it cannot be read.
