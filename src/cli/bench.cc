@@ -125,7 +125,6 @@ int run_model(const BenchCommand& command) {
   const Machine machine = measure_machine(cpu, progress);
   evaluate::SpeedOptions options = {.prompt_tokens = command.prompt,
                                     .decode_tokens = command.tokens,
-                                    .batches = batches,
                                     .activation_bits = asked.activation_bits,
                                     .seed = command.common.seed};
   options.limits.seconds = command.seconds;

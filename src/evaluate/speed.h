@@ -38,7 +38,6 @@ Operations operations_of(const linear::Linear& linear, int64_t rows, int activat
 struct SpeedOptions {
   int64_t prompt_tokens = 512;
   int64_t decode_tokens = 64;
-  std::vector<int64_t> batches = {1, 8, 32};
   int activation_bits = 16;
   uint64_t seed = 0;  ///< of the token ids
   RepeatLimits limits = {};
