@@ -41,7 +41,7 @@ void report_kept(const model::Loaded& loaded, bool verbose) {
 }  // namespace
 
 LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
-                       const linear::Precision& precision) {
+                       const linear::Precision& precision, const std::string& random_config) {
   model::LoadOptions load = load_options(options, precision);
   Progress progress(fmt::format("loading ({})", linear::name(precision.method)));
   load.progress = [&progress](double share) {
@@ -49,7 +49,9 @@ LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
     progress.update(share);
   };
   const auto start = std::chrono::steady_clock::now();
-  LoadedModel result{model::load(cpu, options.model, load), 0};
+  LoadedModel result{random_config.empty() ? model::load(cpu, options.model, load)
+                                           : model::load_random(cpu, random_config, load),
+                     0};
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   progress.finish();
   throw_if_interrupted();

@@ -26,6 +26,7 @@ constexpr const char* kExamples = R"(Examples:
   octet inspect -m model/
   octet quantize -m model/ -o model-int8
   octet perplexity -m model/ -f text.txt --method llm-int8,bf16 --reference fp32
+  octet bench -m model/
 
 octet COMMAND --help says more about each.)";
 
@@ -55,6 +56,7 @@ int run(int argc, char** argv) {
   add_perplexity(app, action);
   add_quantize(app, action);
   add_inspect(app, action);
+  add_bench(app, action);
   add_completion(app, action);
   try {
     app.parse(argc, argv);

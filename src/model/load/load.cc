@@ -4,9 +4,11 @@
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "model/families/families.h"
+#include "model/load/checkpoint_reader.h"
 #include "model/load/gguf_model.h"
 #include "model/load/packer.h"
 #include "model/load/quantized.h"
+#include "model/load/random_weights.h"
 
 namespace octet::model {
 
@@ -24,16 +26,19 @@ std::unique_ptr<tokenizer::Tokenizer> read_tokenizer(const checkpoint::Checkpoin
   return tokenizer::load_tokenizer(checkpoint.path());
 }
 
-Loaded load_model(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
-                  const LoadOptions& options) {
-  if (is_quantized(checkpoint)) return load_quantized(cpu, checkpoint, options);
-  const WeightReader reader(checkpoint);
+Loaded pack_model(device::Cpu& cpu, const WeightReader& reader, const LoadOptions& options) {
   Architecture architecture = describe_architecture(reader.config());
   Packer packer(cpu, reader, architecture, options);
   Weights weights = packer.pack();
   const int64_t bytes_16bit = 2 * architecture.parameters();
   return {Model(std::move(architecture), options.precision, std::move(weights)), nullptr, "",
           bytes_16bit, packer.kept()};
+}
+
+Loaded load_model(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
+                  const LoadOptions& options) {
+  if (is_quantized(checkpoint)) return load_quantized(cpu, checkpoint, options);
+  return pack_model(cpu, CheckpointReader(checkpoint), options);
 }
 
 }  // namespace
@@ -49,6 +54,13 @@ Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptio
   return loaded;
 }
 
+Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
+                   const LoadOptions& options) {
+  Loaded loaded = pack_model(cpu, RandomWeights(config), options);
+  loaded.tokenizer_problem = "random weights have none";
+  return loaded;
+}
+
 Description describe(const std::filesystem::path& path) {
   const auto checkpoint = checkpoint::Checkpoint::open(path);
   Description description;
@@ -57,7 +69,7 @@ Description describe(const std::filesystem::path& path) {
     description.architecture = describe_quantized(*checkpoint);
   } else {
     description.format = checkpoint->gguf() != nullptr ? "gguf" : "safetensors";
-    description.architecture = describe_architecture(WeightReader(*checkpoint).config());
+    description.architecture = describe_architecture(CheckpointReader(*checkpoint).config());
   }
   for (const std::string& name : checkpoint->names()) {
     const tensor::View& view = checkpoint->at(name);

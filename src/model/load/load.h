@@ -51,6 +51,11 @@ struct Loaded {
 /// written with (LoadOptions::Asked).
 Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptions& options);
 
+/// A model of the shape that a Hugging Face config.json describes, with pseudo-random weights (see
+/// RandomWeights): what speed can be measured on without a checkpoint.
+Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
+                   const LoadOptions& options);
+
 /// The description alone (config and tensor list), nothing packed.
 struct Description {
   Architecture architecture;

@@ -59,7 +59,10 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
     for (LinearSlot slot : kLinearSlots)
       total_bytes_ += reader.stored_bytes(linear_of(layer, slot));
   }
-  const LinearNames embedding{{{.weight = architecture.names.token_embedding, .bias = ""}}, 0};
+  const LinearNames embedding{{{.weight = architecture.names.token_embedding,
+                                .bias = "",
+                                .outputs = architecture.vocabulary_size}},
+                              architecture.embedding_size};
   total_bytes_ += reader.stored_bytes(embedding);
 }
 

@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
+#include "model/load/checkpoint_reader.h"
 #include "model/load/load.h"
 #include "model/load/quantized.h"
-#include "model/load/weight_reader.h"
 
 namespace octet::model {
 
@@ -112,7 +112,7 @@ void save_quantized(const Loaded& loaded, const std::filesystem::path& source,
     fail("{}: is not empty; choose a new directory", directory.string());
   }
   const auto checkpoint = checkpoint::Checkpoint::open(source);
-  nlohmann::json config = WeightReader(*checkpoint).config().json();
+  nlohmann::json config = CheckpointReader(*checkpoint).config().json();
   const linear::Precision& precision = loaded.model.precision();
   config["octet"] = {{"format_version", 1},
                      {"method", linear::name(precision.method)},

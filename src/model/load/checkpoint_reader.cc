@@ -1,5 +1,5 @@
 // Reads a checkpoint's weights under their Hugging Face names, whatever the format.
-#include "model/load/weight_reader.h"
+#include "model/load/checkpoint_reader.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -14,7 +14,7 @@ namespace octet::model {
 using nlohmann::json;
 
 /// One stored matrix and how its rows are to be read.
-struct WeightReader::Part {
+struct CheckpointReader::Part {
   const tensor::View* view;
   int64_t outputs;
   int64_t inputs;
@@ -34,39 +34,37 @@ struct WeightReader::Part {
   }
 };
 
-WeightReader::WeightReader(const checkpoint::Checkpoint& checkpoint) : checkpoint_(checkpoint) {
+CheckpointReader::CheckpointReader(const checkpoint::Checkpoint& checkpoint)
+    : checkpoint_(checkpoint) {
   const bool gguf = checkpoint.gguf() != nullptr;
   const std::string path = checkpoint.path().string();
   json_ = std::make_unique<json>(gguf ? huggingface_config(*checkpoint.gguf(), path)
                                       : checkpoint.config());
-  config_ =
-      std::make_unique<Config>(*json_, gguf ? path : (checkpoint.path() / "config.json").string(),
-                               [this](const std::string& name) { return has(name); });
+  config_ = std::make_unique<Config>(
+      *json_, gguf ? path : (checkpoint.path() / "config.json").string(),
+      [this](const std::string& name) { return checkpoint_.contains(stored_name(name)); });
 }
 
-WeightReader::~WeightReader() = default;
+CheckpointReader::~CheckpointReader() = default;
 
-std::string WeightReader::stored_name(const std::string& name) const {
+std::string CheckpointReader::stored_name(const std::string& name) const {
   return checkpoint_.gguf() != nullptr ? gguf_tensor_name(name) : name;
 }
 
-bool WeightReader::has(const std::string& name) const {
-  return checkpoint_.contains(stored_name(name));
-}
-
-const tensor::View& WeightReader::view(const std::string& name, const tensor::Shape& shape) const {
+const tensor::View& CheckpointReader::view(const std::string& name,
+                                           const tensor::Shape& shape) const {
   return checkpoint_.at(stored_name(name), shape);
 }
 
-WeightReader::Part WeightReader::part(const MatrixName& name, int64_t inputs,
-                                      int64_t head_dim) const {
+CheckpointReader::Part CheckpointReader::part(const MatrixName& name, int64_t inputs,
+                                              int64_t head_dim) const {
   const tensor::Shape shape =
       name.transposed ? tensor::Shape{inputs, name.outputs} : tensor::Shape{name.outputs, inputs};
   const bool paired = checkpoint_.gguf() != nullptr && gguf_rows_are_paired(name.weight);
   return {&view(name.weight, shape), name.outputs, inputs, name.transposed, paired ? head_dim : 0};
 }
 
-linear::WeightSource WeightReader::source(const LinearNames& names, int64_t head_dim) const {
+linear::WeightSource CheckpointReader::source(const LinearNames& names, int64_t head_dim) const {
   std::vector<Part> parts;
   bool all_bf16 = true;
   for (const MatrixName& name : names.parts) {
@@ -89,12 +87,7 @@ linear::WeightSource WeightReader::source(const LinearNames& names, int64_t head
   return source;
 }
 
-linear::WeightSource WeightReader::source(const std::string& name, int64_t rows,
-                                          int64_t columns) const {
-  return source(LinearNames{{{.weight = name, .bias = "", .outputs = rows}}, columns}, 0);
-}
-
-tensor::Array<float> WeightReader::bias(const LinearNames& names, int64_t head_dim) const {
+tensor::Array<float> CheckpointReader::bias(const LinearNames& names, int64_t head_dim) const {
   const bool any = std::any_of(names.parts.begin(), names.parts.end(),
                                [](const MatrixName& part) { return !part.bias.empty(); });
   if (!any) return {};
@@ -113,15 +106,15 @@ tensor::Array<float> WeightReader::bias(const LinearNames& names, int64_t head_d
   return bias;
 }
 
-tensor::Array<float> WeightReader::vector(const std::string& name, int64_t size) const {
+tensor::Array<float> CheckpointReader::vector(const std::string& name, int64_t size) const {
   tensor::Array<float> values(size);
   const tensor::View& stored = view(name, {size});
   checkpoint::decode_rows(stored, 0, 1, values.data());
   return values;
 }
 
-tensor::Array<float> WeightReader::matrix(const std::string& name, int64_t rows,
-                                          int64_t columns) const {
+tensor::Array<float> CheckpointReader::matrix(const std::string& name, int64_t rows,
+                                              int64_t columns) const {
   tensor::Array<float> values(rows * columns);
   const tensor::View& stored = view(name, {rows, columns});
   checkpoint::decode_rows(stored, 0, rows, values.data());
@@ -129,17 +122,15 @@ tensor::Array<float> WeightReader::matrix(const std::string& name, int64_t rows,
   return values;
 }
 
-void WeightReader::release(const std::string& name) const {
-  if (const tensor::View* stored = checkpoint_.find(stored_name(name))) {
-    checkpoint_.release(*stored);
+void CheckpointReader::release(const LinearNames& names) const {
+  for (const MatrixName& part : names.parts) {
+    if (const tensor::View* stored = checkpoint_.find(stored_name(part.weight))) {
+      checkpoint_.release(*stored);
+    }
   }
 }
 
-void WeightReader::release(const LinearNames& names) const {
-  for (const MatrixName& part : names.parts) release(part.weight);
-}
-
-int64_t WeightReader::stored_bytes(const LinearNames& names) const {
+int64_t CheckpointReader::stored_bytes(const LinearNames& names) const {
   int64_t sum = 0;
   for (const MatrixName& part : names.parts) {
     if (const tensor::View* stored = checkpoint_.find(stored_name(part.weight))) {

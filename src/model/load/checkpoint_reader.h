@@ -1,0 +1,39 @@
+// Reads a checkpoint's weights, whatever the format.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "checkpoint/checkpoint.h"
+#include "model/load/weight_reader.h"
+
+namespace octet::model {
+
+class CheckpointReader : public WeightReader {
+ public:
+  explicit CheckpointReader(const checkpoint::Checkpoint& checkpoint);
+  ~CheckpointReader() override;
+
+  const Config& config() const override { return *config_; }
+  linear::WeightSource source(const LinearNames& names, int64_t head_dim) const override;
+  tensor::Array<float> bias(const LinearNames& names, int64_t head_dim) const override;
+  tensor::Array<float> vector(const std::string& name, int64_t size) const override;
+  tensor::Array<float> matrix(const std::string& name, int64_t rows,
+                              int64_t columns) const override;
+  void release(const LinearNames& names) const override;
+  int64_t stored_bytes(const LinearNames& names) const override;
+
+ private:
+  struct Part;
+  Part part(const MatrixName& name, int64_t inputs, int64_t head_dim) const;
+  std::string stored_name(const std::string& name) const;
+  const tensor::View& view(const std::string& name, const tensor::Shape& shape) const;
+
+  const checkpoint::Checkpoint& checkpoint_;
+  std::unique_ptr<nlohmann::json> json_;
+  std::unique_ptr<Config> config_;
+};
+
+}  // namespace octet::model
