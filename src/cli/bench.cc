@@ -45,7 +45,7 @@ struct BenchCommand {
 };
 
 std::vector<int64_t> counts(const std::string& text, std::string_view flag, int64_t largest) {
-  const std::vector<int64_t> numbers = split_numbers<int64_t>(text, flag);
+  std::vector<int64_t> numbers = split_numbers<int64_t>(text, flag);
   for (int64_t number : numbers) {
     if (number < 1 || number > largest)
       throw UsageError(fmt::format("{}: {} must lie between 1 and {}", flag, number, largest));
