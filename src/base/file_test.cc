@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "support/temporary_directory.h"
 
 namespace octet {
 namespace {
@@ -19,13 +20,6 @@ namespace fs = std::filesystem;
 /// A folder of its own for each test, removed afterwards.
 class FileTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "octet-file-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path path(const char* name) const { return folder_ / name; }
 
   /// The message of the Error that `call` throws.
@@ -46,7 +40,8 @@ class FileTest : public ::testing::Test {
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
 
-  fs::path folder_;
+  test::TemporaryDirectory directory_;
+  const fs::path folder_ = directory_.path();
 };
 
 std::string text_of(std::span<const std::byte> bytes) {

@@ -5,20 +5,9 @@
 #include <filesystem>
 #include <string>
 
+#include "support/temporary_directory.h"
+
 namespace octet::test {
-
-/// A temporary directory that goes away with the object.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct TinyModel {
   std::string family = "llama";  ///< llama, gpt2 or opt
