@@ -31,6 +31,7 @@ set(OCTET_ISA_avx2 -mavx2 -mfma -mf16c)
 set(OCTET_ISA_avxvnni ${OCTET_ISA_avx2} -mavxvnni)
 set(OCTET_ISA_avx512 ${OCTET_ISA_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
                      -mprefer-vector-width=512)
+set(OCTET_ISA_avx512bf16 ${OCTET_ISA_avx512} -mavx512bf16)
 set(OCTET_ISA_amx ${OCTET_ISA_avx512} -mamx-tile -mamx-int8 -mamx-bf16)
 
 set(OCTET_ROOMS "" CACHE INTERNAL "")

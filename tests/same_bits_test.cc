@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 
+#include "support/amx_emulator.h"
 #include "support/scoring.h"
 #include "support/shared_data.h"
 #include "support/tiny_model.h"
@@ -116,12 +117,14 @@ TEST_P(SameBits, AloneInBatchesInChunksWithThreadsAndInstructionSets) {
   }
   const int bits = c.options.precision.activation_bits;
   std::vector<Logits> expected;
-  for (const device::Isa isa : {device::Isa::scalar, device::Isa::avx2, device::Isa::avxvnni,
-                                device::Isa::avx512, device::Isa::amx}) {
-    if (!device::cpu_features().has(isa)) continue;
+  const test::AmxEmulator emulator;
+  const device::CpuFeatures features = test::features_with_emulated_amx();
+  for (const device::Isa isa : device::kIsas) {
+    if (!features.has(isa)) continue;
+    const uint64_t emulated_before = test::AmxEmulator::instructions();
     for (const int threads : {1, 2, 3}) {
       SCOPED_TRACE(std::string(device::name(isa)) + ", threads " + std::to_string(threads));
-      device::Cpu cpu(threads, isa);
+      device::Cpu cpu(threads, isa, features);
       model::Loaded loaded = model::load(cpu, directory.path(), c.options);
       if (expected.empty()) {
         for (const auto& sequence : sequences) {
@@ -137,6 +140,9 @@ TEST_P(SameBits, AloneInBatchesInChunksWithThreadsAndInstructionSets) {
         expect_same_bits(batched[i], expected[i], "sequence " + std::to_string(i) + " in a batch");
       }
     }
+    const bool emulated = emulator.emulating() && isa == device::Isa::amx &&
+                          c.options.precision.method != Method::fp32;
+    EXPECT_EQ(test::AmxEmulator::instructions() > emulated_before, emulated) << device::name(isa);
   }
 }
 
@@ -146,17 +152,18 @@ INSTANTIATE_TEST_SUITE_P(Cases, SameBits, testing::ValuesIn(cases()),
 TEST(SameBitsSmolLM2, AloneInABatchInChunksWithOneThreadAndEveryInstructionSet) {
   const auto path = test::smollm2_path();
   OCTET_REQUIRE_PATH(path);
+  const test::AmxEmulator emulator;
+  const device::CpuFeatures features = test::features_with_emulated_amx();
   const std::vector<int32_t> prompt = {504, 3575, 282, 4649, 314, 7042, 30, 198, 198};
   for (const int bits : {16, 8}) {
     Logits expected;
-    for (const device::Isa isa : {device::Isa::avx512, device::Isa::avx2, device::Isa::avxvnni,
-                                  device::Isa::amx, device::Isa::scalar}) {
-      if (!device::cpu_features().has(isa)) continue;
+    for (const device::Isa isa : device::kIsas) {
+      if (!features.has(isa)) continue;
       for (const int threads : {2, 1}) {
         if (isa == device::Isa::scalar && threads == 1) continue;  // slow, and avx2 covers it
         SCOPED_TRACE(std::string(device::name(isa)) + ", threads " + std::to_string(threads) +
                      ", bits " + std::to_string(bits));
-        device::Cpu cpu(threads, isa);
+        device::Cpu cpu(threads, isa, features);
         model::Loaded loaded = model::load(cpu, path, test::with_method(Method::llm_int8, bits));
         const Logits logits = test::all_logits(loaded.model, cpu, prompt, bits);
         if (expected.empty()) expected = logits;

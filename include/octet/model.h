@@ -24,8 +24,9 @@ struct ModelOptions {
   int activation_bits = 16;       ///< llm-int8 only: 16 or 8
   /// Modules that stay 16-bit; {"none"}: not even lm_head does.
   std::vector<std::string> skip_modules = {"lm_head"};
-  int threads = 0;       ///< 0: every CPU this process may use
-  std::string isa = {};  ///< scalar, avx2, avxvnni, avx512 or amx; empty: the best one here
+  int threads = 0;  ///< 0: every CPU this process may use
+  std::string isa =
+      {};  ///< scalar, avx2, avxvnni, avx512, avx512bf16 or amx; empty: the best one here
   /// Called with the share loaded, 0 to 1. Throwing from it stops loading.
   std::function<void(double share)> progress = {};
 };

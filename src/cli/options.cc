@@ -5,13 +5,22 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "device/cpu_features.h"
 #include "device/thread_team.h"
 
 namespace octet::cli {
 namespace {
+
+std::vector<std::string> isa_names() {
+  std::vector<std::string> names;
+  for (const device::Isa isa : device::kIsas) names.emplace_back(device::name(isa));
+  return names;
+}
 
 constexpr const char* kHidden = "";
 
@@ -86,7 +95,7 @@ void add_device_options(CLI::App& app, CommonOptions& options, const Relevant& r
   app.add_option("--isa", options.isa, "Force an instruction set (default: the best one here)")
       ->group(group)
       ->type_name("ISA")
-      ->check(CLI::IsMember({"scalar", "avx2", "avxvnni", "avx512", "amx"}));
+      ->check(CLI::IsMember(isa_names()));
 }
 
 }  // namespace

@@ -7,16 +7,17 @@ namespace octet::device {
 
 namespace {
 
-Isa checked(Isa isa) {
-  if (!cpu_features().has(isa)) {
+Isa checked(Isa isa, const CpuFeatures& available) {
+  if (!available.has(isa)) {
     fail("--isa {}: this CPU cannot run it; the best it has is {}", name(isa),
-         name(cpu_features().best()));
+         name(available.best()));
   }
   return isa;
 }
 
 }  // namespace
 
-Cpu::Cpu(int threads, Isa isa) : isa_(checked(isa)), team_(threads) {}
+Cpu::Cpu(int threads, Isa isa, const CpuFeatures& available)
+    : isa_(checked(isa, available)), features_(available.up_to(isa)), team_(threads) {}
 
 }  // namespace octet::device

@@ -6,17 +6,22 @@
 
 namespace octet::device {
 
-/// Handed to every operation; there is no global one. `isa` bounds the kernels chosen (--isa).
+/// Handed to every operation; there is no global one.
 class Cpu {
  public:
-  /// Throws octet::Error when this machine lacks `isa`.
-  explicit Cpu(int threads, Isa isa = cpu_features().best());
+  /// `isa` (--isa) bounds the kernels chosen. Throws octet::Error when `available`, this machine's
+  /// features, lacks it.
+  explicit Cpu(int threads, Isa isa = cpu_features().best(),
+               const CpuFeatures& available = cpu_features());
 
   ThreadTeam& team() { return team_; }
   Isa isa() const { return isa_; }
+  /// What kernels may use: nothing above isa().
+  const CpuFeatures& features() const { return features_; }
 
  private:
   Isa isa_;
+  CpuFeatures features_;
   ThreadTeam team_;
 };
 

@@ -1,8 +1,6 @@
 // What this CPU can run, and the instruction sets octet has kernels for.
 #include "device/cpu_features.h"
 
-#include <array>
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -13,7 +11,8 @@ namespace octet::device {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"scalar", "avx2", "avxvnni", "avx512", "amx"};
+constexpr std::array<std::string_view, kIsas.size()> kNames = {"scalar", "avx2",       "avxvnni",
+                                                               "avx512", "avx512bf16", "amx"};
 
 #if defined(__x86_64__)
 struct Registers {
@@ -57,6 +56,7 @@ CpuFeatures detect() {
   features.avxvnni = features.avx2 && bit(seven_one.a, 4);
   features.avx512 = features.avx2 && zmm && bit(seven.b, 16) && bit(seven.b, 17) &&
                     bit(seven.b, 30) && bit(seven.b, 31) && bit(seven.c, 11);
+  features.avx512bf16 = features.avx512 && bit(seven_one.a, 5);
   features.amx = features.avx512 && tiles && bit(seven.d, 22) && bit(seven.d, 24) &&
                  bit(seven.d, 25) && tiles_permitted();
 #endif
@@ -70,8 +70,8 @@ std::string_view name(Isa isa) {
 }
 
 std::optional<Isa> parse_isa(std::string_view text) {
-  for (size_t i = 0; i < kNames.size(); ++i) {
-    if (kNames[i] == text) return static_cast<Isa>(i);
+  for (const Isa isa : kIsas) {
+    if (name(isa) == text) return isa;
   }
   return std::nullopt;
 }
@@ -86,6 +86,8 @@ bool CpuFeatures::has(Isa isa) const {
       return avxvnni;
     case Isa::avx512:
       return avx512;
+    case Isa::avx512bf16:
+      return avx512bf16;
     case Isa::amx:
       return amx;
   }
@@ -93,10 +95,18 @@ bool CpuFeatures::has(Isa isa) const {
 }
 
 Isa CpuFeatures::best() const {
-  for (Isa isa : {Isa::amx, Isa::avx512, Isa::avxvnni, Isa::avx2}) {
+  for (Isa isa : {Isa::amx, Isa::avx512bf16, Isa::avx512, Isa::avxvnni, Isa::avx2}) {
     if (has(isa)) return isa;
   }
   return Isa::scalar;
+}
+
+CpuFeatures CpuFeatures::up_to(Isa isa) const {
+  return {.avx2 = avx2 && isa >= Isa::avx2,
+          .avxvnni = avxvnni && isa >= Isa::avxvnni,
+          .avx512 = avx512 && isa >= Isa::avx512,
+          .avx512bf16 = avx512bf16 && isa >= Isa::avx512bf16,
+          .amx = amx && isa >= Isa::amx};
 }
 
 const CpuFeatures& cpu_features() {

@@ -17,10 +17,8 @@
 namespace octet::device {
 namespace {
 
-constexpr Isa kAll[] = {Isa::scalar, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::amx};
-
 TEST(CpuFeatures, NamesAndLevelsMatchBothWays) {
-  for (Isa isa : kAll) EXPECT_EQ(parse_isa(name(isa)), isa);
+  for (Isa isa : kIsas) EXPECT_EQ(parse_isa(name(isa)), isa);
   EXPECT_EQ(name(Isa::avxvnni), "avxvnni");
   for (const char* unknown : {"", "AVX2", "avx", "avx2 ", "neon"}) {
     EXPECT_EQ(parse_isa(unknown), std::nullopt) << unknown;
@@ -36,6 +34,15 @@ TEST(CpuFeatures, BestIsTheHighestLevelThatIsThere) {
   EXPECT_EQ(amx.best(), Isa::amx);
   EXPECT_FALSE(amx.has(Isa::avxvnni));  // the levels are not a ladder
   EXPECT_TRUE(amx.has(Isa::scalar));
+}
+
+TEST(CpuFeatures, AreCutAtALevel) {
+  const CpuFeatures all{true, true, true, true, true};
+  for (Isa limit : kIsas) {
+    for (Isa isa : kIsas) EXPECT_EQ(all.up_to(limit).has(isa), isa <= limit) << name(limit);
+    EXPECT_EQ(CpuFeatures{}.up_to(limit).best(), Isa::scalar);
+    EXPECT_EQ(all.up_to(limit).best(), limit);
+  }
 }
 
 #if defined(__x86_64__)
@@ -68,6 +75,9 @@ TEST(CpuFeatures, ClaimNothingThatLinuxDoesNotList) {
   if (features.avx512) {
     EXPECT_TRUE(all({"avx2", "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"}));
   }
+  if (features.avx512bf16) {
+    EXPECT_TRUE(all({"avx512f", "avx512_bf16"}));
+  }
   if (features.amx) {
     EXPECT_TRUE(all({"avx512f", "amx_tile", "amx_int8", "amx_bf16"}));
   }
@@ -82,11 +92,12 @@ TEST(CpuFeatures, FindWhatTheCompilersOwnDetectionFinds) {
             features.avx2 && __builtin_cpu_supports("avx512f") &&
                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni"));
+  EXPECT_EQ(features.avx512bf16, features.avx512 && __builtin_cpu_supports("avx512bf16"));
 }
 #endif
 
 TEST(Cpu, RunsWithEveryLevelItHasAndRefusesTheOthersByName) {
-  for (Isa isa : kAll) {
+  for (Isa isa : kIsas) {
     if (cpu_features().has(isa)) {
       Cpu cpu(2, isa);
       EXPECT_EQ(cpu.isa(), isa);

@@ -44,7 +44,7 @@ double peak(device::Cpu& cpu, ops::PeakFunction* kernel, const Between& between)
 
 double read_bandwidth(device::Cpu& cpu, int64_t bytes, const Between& between) {
   constexpr int64_t kStep = ops::kReadStreams * 8;  // words
-  ops::ReadMemoryFunction* read = ops::choose(ops::read_memory_kernels(), cpu.isa()).function;
+  ops::ReadMemoryFunction* read = ops::choose(ops::read_memory_kernels(), cpu.features()).function;
   const int64_t threads = cpu.team().size();
   const int64_t part = std::max<int64_t>(1, bytes / 8 / threads / kStep) * kStep;  // words
   tensor::Array<uint64_t> buffer(part * threads);
@@ -78,7 +78,7 @@ Roofline measure_roofline(device::Cpu& cpu, const std::function<void()>& between
       beyond_cache_bytes(roofline.cache_bytes, device::available_memory_bytes());
   roofline.dram_bytes_per_s = read_bandwidth(cpu, roofline.dram_buffer_bytes, call);
   const auto measure = [&](std::span<const ops::Kernel<ops::PeakFunction>> kernels) {
-    return peak(cpu, ops::choose(kernels, cpu.isa()).function, call);
+    return peak(cpu, ops::choose(kernels, cpu.features()).function, call);
   };
   roofline.int8_per_s = measure(ops::int8_peak_kernels());
   roofline.float32_per_s = measure(ops::float32_peak_kernels());

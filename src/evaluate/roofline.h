@@ -19,7 +19,7 @@ struct Roofline {
 };
 
 /// The best of several measurements each, in about 2 s. `between` is called now and then; throwing
-/// from it stops the measurement. The kernels are those of cpu.isa().
+/// from it stops the measurement. The kernels are those of cpu.features().
 Roofline measure_roofline(device::Cpu& cpu, const std::function<void()>& between = {});
 
 /// Bytes that no cache holds: four last-level caches, at least 256 MiB, at most a quarter of the

@@ -19,8 +19,8 @@ struct Kernels {
   ops::SplitPlanesFunction* split_planes = nullptr;
   ops::Matmul32Function* matmul32 = nullptr;
 
-  /// The best ones at or below `isa`.
-  static Kernels choose(device::Isa isa);
+  /// The best ones for `features`.
+  static Kernels choose(const device::CpuFeatures& features);
 };
 
 }  // namespace octet::linear

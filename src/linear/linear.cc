@@ -105,7 +105,7 @@ Linear Linear::pack(device::Cpu& cpu, const WeightSource& source, std::span<cons
   linear.parts_.method = precision.method;
   linear.parts_.outputs = source.outputs;
   linear.parts_.inputs = source.inputs;
-  const Kernels kernels = Kernels::choose(cpu.isa());
+  const Kernels kernels = Kernels::choose(cpu.features());
   pack_weights({cpu, kernels, source, name}, precision, linear.parts_);
   linear.parts_.bias = pack_bias(bias, source.outputs, name);
   linear.prepare(cpu);
@@ -127,7 +127,7 @@ Linear Linear::from_parts(device::Cpu& cpu, LinearParts parts, const Precision& 
 }
 
 void Linear::prepare(device::Cpu& cpu) {
-  kernels_ = Kernels::choose(cpu.isa());
+  kernels_ = Kernels::choose(cpu.features());
   if (is_int8(parts_.method)) {
     const device::FlushDenormals flush;  // as every float of the layer is computed
     tensor::Array<float> factors(parts_.column_scales.size());

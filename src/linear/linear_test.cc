@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "linear/test_layer.h"
+#include "support/amx_emulator.h"
 
 namespace octet::linear {
 namespace {
@@ -46,7 +47,7 @@ TEST(Linear, EveryInt8MethodEqualsTheOracleBitForBit) {
       const TestLayer layer(outputs, inputs, rows, stored);
       for (const Precision& precision : int8_precisions()) {
         const std::vector<float> expected = oracle(layer, precision, layer.activations());
-        for (device::Isa isa : available_isas()) {
+        for (device::Isa isa : isas_of(device::cpu_features())) {
           device::Cpu cpu(2, isa);
           Workspace workspace;
           const Linear linear = layer.pack(cpu, precision);
@@ -87,6 +88,8 @@ std::vector<Precision> precisions_of_independent_rows() {
 }
 
 TEST(Linear, ARowHasTheSameBitsAloneAndInAnyBatchOnAnyThreadsAndInstructionSet) {
+  const test::AmxEmulator emulator;
+  const device::CpuFeatures features = test::features_with_emulated_amx();
   const int64_t rows = 70;
   const TestLayer layer(83, 150, rows);
   for (const Precision& precision : precisions_of_independent_rows()) {
@@ -98,13 +101,15 @@ TEST(Linear, ARowHasTheSameBitsAloneAndInAnyBatchOnAnyThreadsAndInstructionSet) 
       const auto row = run(scalar, reference, layer.activations().slice_rows(r, 1), workspace);
       alone.insert(alone.end(), row.begin(), row.end());
     }
-    for (device::Isa isa : available_isas()) {
+    for (device::Isa isa : isas_of(features)) {
       for (int threads = 1; threads <= 3; ++threads) {
-        device::Cpu cpu(threads, isa);
+        device::Cpu cpu(threads, isa, features);
         const Linear linear = layer.pack(cpu, precision);
-        const auto& product = ops::choose(ops::int8_matmul_kernels(), isa);
-        ASSERT_EQ(product.isa, isa);
+        const auto& product = ops::choose(ops::int8_matmul_kernels(), cpu.features());
+        const auto& product16 = ops::choose(ops::matmul16_kernels(), cpu.features());
+        ASSERT_TRUE(product.isa == isa || product16.isa == isa);
         ASSERT_EQ(linear.kernels().int8_matmul, product.function);
+        ASSERT_EQ(linear.kernels().matmul16, product16.function);
         // The last `count` rows, so that a row takes every place in a batch.
         for (int64_t count = 1; count <= rows; count += threads == 2 ? 1 : 7) {
           const std::vector<float> batch =

@@ -14,11 +14,11 @@
 
 namespace octet::linear {
 
-inline std::vector<device::Isa> available_isas() {
+/// The levels of a machine with `features`.
+inline std::vector<device::Isa> isas_of(const device::CpuFeatures& features) {
   std::vector<device::Isa> isas;
-  for (device::Isa isa : {device::Isa::scalar, device::Isa::avx2, device::Isa::avxvnni,
-                          device::Isa::avx512, device::Isa::amx}) {
-    if (device::cpu_features().has(isa)) isas.push_back(isa);
+  for (device::Isa isa : device::kIsas) {
+    if (features.has(isa)) isas.push_back(isa);
   }
   return isas;
 }

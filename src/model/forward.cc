@@ -139,7 +139,7 @@ void ForwardPass::embed() {
 MatrixView<float> ForwardPass::normalised(const Norm& norm, MatrixView<float> x,
                                           MatrixView<float> out) {
   if (!norm.present()) return x;
-  const auto kernel = ops::choose(ops::norm_kernels(), cpu_.isa()).function;
+  const auto kernel = ops::choose(ops::norm_kernels(), cpu_.features()).function;
   for_rows(cpu_, x.rows, 4 * x.columns, [&](int64_t row) {
     kernel({.x = x.row(row),
             .columns = x.columns,
@@ -192,7 +192,7 @@ void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cac
 
 void ForwardPass::place_keys_and_values(int64_t index, int64_t cache_layer) {
   const Architecture& a = architecture_;
-  const auto rotate = ops::choose(ops::rope_kernels(), cpu_.isa()).function;
+  const auto rotate = ops::choose(ops::rope_kernels(), cpu_.features()).function;
   const int64_t pairs = a.rope.rotary_dim / 2;
   std::atomic<bool> out_of_range{false};
   for (size_t s = 0; s < step_.slices.size(); ++s) {
@@ -233,7 +233,7 @@ void ForwardPass::place_keys_and_values(int64_t index, int64_t cache_layer) {
 
 void ForwardPass::attend(int64_t index, int64_t cache_layer) {
   const Architecture& a = architecture_;
-  const auto kernel = ops::choose(ops::attention_kernels(), cpu_.isa()).function;
+  const auto kernel = ops::choose(ops::attention_kernels(), cpu_.features()).function;
   const int64_t group = a.heads / a.kv_heads;
   const float scale = a.layer_attention_scale.empty()
                           ? a.attention_scale
@@ -271,7 +271,7 @@ void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
   const MatrixView<float> x = pre ? normalised(layer.feed_forward_norm, hidden_, normed_) : hidden_;
   if (observer) observer(index, LinearSlot::up, x);
   apply(layer.up, x, up_, nullptr, 0, index, name(LinearSlot::up));
-  const auto activate = ops::choose(ops::activation_kernels(), cpu_.isa()).function;
+  const auto activate = ops::choose(ops::activation_kernels(), cpu_.features()).function;
   for_rows(cpu_, rows_, 8 * a.intermediate_size, [&](int64_t row) {
     float* values = up_.row(row);
     activate({.kind = a.activation,

@@ -19,14 +19,14 @@ struct Kernel {
   Function* function;
 };
 
-/// The best kernel at or below `limit` that a machine with `features` can run. Lists are in rising
-/// order of speed and begin with a scalar kernel, so there always is one.
+/// The best kernel for a machine with `features` (Cpu::features). Lists are in rising order of
+/// speed and begin with a scalar kernel, so there always is one.
 template <typename Function>
-const Kernel<Function>& choose(std::span<const Kernel<Function>> kernels, device::Isa limit,
-                               const device::CpuFeatures& features = device::cpu_features()) {
+const Kernel<Function>& choose(std::span<const Kernel<Function>> kernels,
+                               const device::CpuFeatures& features) {
   const Kernel<Function>* best = nullptr;
   for (const Kernel<Function>& kernel : kernels) {
-    if (kernel.isa <= limit && features.has(kernel.isa)) best = &kernel;
+    if (features.has(kernel.isa)) best = &kernel;
   }
   OCTET_CHECK(best != nullptr);
   return *best;

@@ -24,6 +24,7 @@ MODELS = SHARED / "models"
 STORIES = MODELS / "stories260K"
 SMOLLM2 = pathlib.Path(os.environ.get("OCTET_SMOLLM2") or
                        ROOT / ".cache/models/SmolLM2-135M-Instruct.Q4_1.gguf")
+ISAS = ("scalar", "avx2", "avxvnni", "avx512", "avx512bf16", "amx")
 COMMANDS = ("generate", "perplexity", "quantize", "inspect", "bench", "completion")
 OCTET = None  # set from the command line
 
@@ -171,7 +172,7 @@ class Usage(CliTest):
         self.assertEqual(complete("octet", "per"), ["perplexity"])
         self.assertEqual(complete("octet", "generate", "--top"), ["--top-k", "--top-p"])
         self.assertEqual(complete("octet", "generate", "--isa", "avx"),
-                         ["avx2", "avxvnni", "avx512"])
+                         ["avx2", "avxvnni", "avx512", "avx512bf16"])
         self.assertEqual(complete("octet", "completion", "f"), ["fish"])
         self.assertEqual(complete("octet", "inspect", "--top"), [])
 
@@ -563,7 +564,7 @@ class Bench(CliTest):
         for key in ("int8_tops", "bf16_tflops", "float32_tflops", "dram_gb_per_s"):
             self.assertGreater(result["roofline"][key], 0)
         self.assertEqual(result["threads"], 2)
-        self.assertIn(result["isa"], ("scalar", "avx2", "avxvnni", "avx512", "amx"))
+        self.assertIn(result["isa"], ISAS)
 
     def expect_speeds(self, result, prompt, batches):
         self.expect_roofline(result)

@@ -13,7 +13,7 @@ CODE = (".h", ".cc", ".cu", ".cuh", ".py", ".cmake")
 PLACES = ("src", "include", "tests", "examples", "fuzz", "bench", "tools", "cmake")
 EMPTY_NAMES = re.compile(r"^(utils?|common|misc|helpers?)(\.|_test\.|$)")
 LOOSE_END = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
-ISA_FILES = ("avx2.cc", "avxvnni.cc", "avx512.cc", "amx.cc")
+ISA_FILES = ("avx2.cc", "avxvnni.cc", "avx512.cc", "avx512bf16.cc", "amx.cc")
 
 
 def code_files(root):

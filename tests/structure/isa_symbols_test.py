@@ -13,7 +13,7 @@ import sys
 import tempfile
 import unittest
 
-ISAS = ("avx2", "avxvnni", "avx512", "amx")
+ISAS = ("avx2", "avxvnni", "avx512", "avx512bf16", "amx")
 BUILD, COMPILER = pathlib.Path(), "c++"
 
 

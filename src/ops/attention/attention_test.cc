@@ -136,7 +136,7 @@ class Attention : public ::testing::TestWithParam<Isa> {
     if (!features_.has(GetParam())) GTEST_SKIP() << "no " << name(GetParam()) << " here";
   }
   AttentionFunction* kernel() const {
-    const auto& chosen = choose(attention_kernels(), GetParam(), features_);
+    const auto& chosen = choose(attention_kernels(), features_.up_to(GetParam()));
     EXPECT_EQ(chosen.isa, GetParam());
     return chosen.function;
   }
@@ -147,7 +147,7 @@ class Attention : public ::testing::TestWithParam<Isa> {
 };
 
 AttentionFunction* scalar_kernel() {
-  const auto& chosen = choose(attention_kernels(), Isa::scalar);
+  const auto& chosen = choose(attention_kernels(), {});
   EXPECT_EQ(chosen.isa, Isa::scalar);
   return chosen.function;
 }
@@ -238,7 +238,8 @@ TEST_P(Attention, ARowWithoutVisiblePositionsInAPageIsLeftAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Attention,
-                         ::testing::Values(Isa::scalar, Isa::avx2, Isa::avx512, Isa::amx),
+                         ::testing::Values(Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512bf16,
+                                           Isa::amx),
                          [](const auto& test) { return std::string(name(test.param)); });
 
 // Softmax attention of one (row, head) in double over what the cache holds, and a bound for a

@@ -106,7 +106,7 @@ class EpilogueTest : public ::testing::TestWithParam<Kernel<EpilogueFunction>> {
     const device::Isa isa = GetParam().isa;
     if (!device::cpu_features().has(isa)) GTEST_SKIP() << "this CPU lacks " << device::name(isa);
     // What forcing this instruction set runs is this kernel.
-    const auto& chosen = choose(epilogue_kernels(), isa);
+    const auto& chosen = choose(epilogue_kernels(), device::cpu_features().up_to(isa));
     ASSERT_EQ(chosen.isa, isa);
     ASSERT_EQ(chosen.function, GetParam().function);
     kernel_ = chosen.function;

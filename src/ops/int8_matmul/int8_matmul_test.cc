@@ -114,7 +114,7 @@ class Int8MatmulTest : public ::testing::TestWithParam<Kernel<Int8MatmulFunction
     const device::Isa isa = GetParam().isa;
     if (!features.has(isa)) GTEST_SKIP() << "this CPU lacks " << device::name(isa);
     // What forcing this instruction set runs is this kernel.
-    const auto& chosen = choose(int8_matmul_kernels(), isa, features);
+    const auto& chosen = choose(int8_matmul_kernels(), features.up_to(isa));
     ASSERT_EQ(chosen.isa, isa);
     ASSERT_EQ(chosen.function, GetParam().function);
     kernel_ = chosen.function;

@@ -8,8 +8,7 @@ namespace octet::ops {
 
 namespace {
 
-struct Avx2 {
-  using V = simd::Avx2x16;
+struct Avx2 : matmul16_vector::FloatSteps<Avx2, simd::Avx2x16> {
   // Their chains take 12 of 16 registers.
   static constexpr int kStreamCells = 1;
   static constexpr int kRows = 2;

@@ -8,8 +8,7 @@ namespace octet::ops {
 
 namespace {
 
-struct Avx512 {
-  using V = simd::Avx512x16;
+struct Avx512 : matmul16_vector::FloatSteps<Avx512, simd::Avx512x16> {
   // Their chains take 24 of 32 registers.
   static constexpr int kStreamCells = 4;
   static constexpr int kRows = 8;

@@ -117,7 +117,7 @@ class Matmul16 : public ::testing::TestWithParam<Isa> {
   }
   template <typename Function>
   Function* kernel(std::span<const Kernel<Function>> kernels) const {
-    const Kernel<Function>& chosen = choose(kernels, GetParam(), features_);
+    const Kernel<Function>& chosen = choose(kernels, features_.up_to(GetParam()));
     EXPECT_EQ(chosen.isa, GetParam());
     return chosen.function;
   }
@@ -187,7 +187,8 @@ TEST_P(Matmul16, MultipliesEveryFiniteF16WeightByOneExactly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Matmul16,
-                         ::testing::Values(Isa::scalar, Isa::avx2, Isa::avx512, Isa::amx),
+                         ::testing::Values(Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512bf16,
+                                           Isa::amx),
                          [](const auto& test) { return std::string(name(test.param)); });
 
 class SplitPlanes : public Matmul16 {};

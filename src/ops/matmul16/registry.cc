@@ -9,10 +9,11 @@ namespace {
 
 using device::Isa;
 
-constexpr std::array<Kernel<Matmul16Function>, 4> kMatmul16 = {{
+constexpr std::array<Kernel<Matmul16Function>, 5> kMatmul16 = {{
     {Isa::scalar, matmul16_scalar},
     {Isa::avx2, matmul16_avx2},
     {Isa::avx512, matmul16_avx512},
+    {Isa::avx512bf16, matmul16_avx512bf16},
     {Isa::amx, matmul16_amx},
 }};
 

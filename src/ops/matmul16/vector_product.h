@@ -1,11 +1,16 @@
 // The loops of the 16-bit product and of the plane split, written once for every vector
-// instruction set. Isa (see avx2.cc, avx512.cc) names the lane type V and adds what only it can do:
+// instruction set. A step is as many values of k as one instruction adds to an even and to an odd
+// chain. Isa (see avx2.cc, avx512bf16.cc) names the lane type V and adds what only it can do:
 //   kStreamCells                         rows × panels streamed together: 6 chains each
 //   kRows                                rows of a block: 3 chains each
-//   widen_f16_pair(p, even, odd)         16 (even, odd) pairs of f16 to float
+//   kStepValues                          values of k of a step
+//   Element  Weights                     a row's even or odd values of a step; a panel's
+//   arrange(in, out)                     32 bf16 of a row to elements [step][even or odd]
+//   convert<type>(p, out)                a step of a panel to Weights out[even or odd][plane]
+//   multiply_add(a, b, c)                one element of a row, broadcast, times weights b, plus c
 //   store_upper_halves(p, v)             the 16 upper halves of v's patterns
-// It lives in an unnamed namespace, so nothing compiled here for one CPU can be linked into code
-// for another.
+// FloatSteps gives steps of fused multiply-adds for every lane type. Isa lives in an unnamed
+// namespace, so nothing compiled here for one CPU can be linked into code for another.
 #pragma once
 
 #include "ops/matmul16/matmul16.h"
@@ -15,10 +20,11 @@ namespace octet::ops::matmul16_vector {
 
 inline constexpr int kBlock = static_cast<int>(kMatmul16KStep);
 inline constexpr int kColumns = static_cast<int>(kPanelColumns);
-inline constexpr int kPairElements = 2 * kColumns;
-/// Rows whose activations of one block are widened together: 16 KB of floats.
+/// Of a cache line.
+inline constexpr int kLineElements = 32;
+/// Rows whose activations of one block are arranged together: 16 KB of floats.
 inline constexpr int kChunkRows = 64;
-/// Panels that share a chunk's widened activations; their sums are as large.
+/// Panels that share a chunk's arranged activations; their sums are as large.
 inline constexpr int kGroupPanels = 4;
 /// Few rows stream the weights: fetch this far ahead of each stream.
 inline constexpr int kPrefetchElements = 1024;
@@ -39,32 +45,63 @@ OCTET_LANES V round_to_bf16(V x) {
   return cut_to_bf16(select(equal(x, x), rounded, quiet_nan));
 }
 
+/// Planes of bf16 that weights of a type are.
+constexpr int weight_planes(SixteenBit type) {
+  return type == SixteenBit::f16 ? 2 : 1;
+}
+
+/// Steps of two values of k, widened to float. Isa adds
+///   widen_f16_pair(p, even, odd)         16 (even, odd) pairs of f16 to float
+template <class Isa, class Lanes>
+struct FloatSteps {
+  using V = Lanes;
+  static constexpr int kStepValues = 2;
+  using Element = float;
+  using Weights = V;
+
+  static OCTET_LANES void arrange(const uint16_t* in, float* out) {
+    for (int i = 0; i < kBlock; i += kColumns) V::load_bf16(in + i).store(out + i);
+  }
+
+  template <SixteenBit kType>
+  static OCTET_LANES void convert(const uint16_t* step, V (*out)[weight_planes(kType)]) {
+    if constexpr (kType == SixteenBit::bf16) {
+      const V both = V::load(reinterpret_cast<const float*>(step));
+      out[0][0] = V::from_bits(shift_left<16>(both.bits()));
+      out[1][0] = cut_to_bf16(both);
+    } else {
+      V weights[2];
+      Isa::widen_f16_pair(step, weights[0], weights[1]);
+      for (int odd = 0; odd < 2; ++odd) {
+        out[odd][0] = cut_to_bf16(weights[odd]);
+        out[odd][1] = weights[odd] - out[odd][0];
+      }
+    }
+  }
+
+  static OCTET_LANES V multiply_add(float a, V b, V c) { return fma(V::broadcast(a), b, c); }
+};
+
 template <class Isa, int kPlanes, SixteenBit kType>
 struct Product {
   using V = typename Isa::V;
-  static constexpr int kWeightPlanes = kType == SixteenBit::f16 ? 2 : 1;
+  using Element = typename Isa::Element;
+  using Weights = typename Isa::Weights;
+  static constexpr int kWeightPlanes = weight_planes(kType);
   static constexpr int kTerms = kPlanes + kWeightPlanes - 1;
-  static constexpr int kRowFloats = kPlanes * kBlock;
+  /// A block of K: its steps, and a row's elements of one plane and of all.
+  static constexpr int kSteps = kBlock / Isa::kStepValues;
+  static constexpr int kPlaneElements = 2 * kSteps;
+  static constexpr int kRowElements = kPlanes * kPlaneElements;
+  static constexpr int kStepWeights = Isa::kStepValues * kColumns;
 
-  /// Two successive k of a panel's 16 weights as planes of float: [even or odd][plane].
-  struct WeightPair {
-    V plane[2][kWeightPlanes];
+  struct WeightStep {
+    Weights plane[2][kWeightPlanes];  // [even or odd]
   };
 
-  static OCTET_LANES WeightPair convert(const uint16_t* pair) {
-    WeightPair out;
-    if constexpr (kType == SixteenBit::bf16) {
-      const V both = V::load(reinterpret_cast<const float*>(pair));
-      out.plane[0][0] = V::from_bits(shift_left<16>(both.bits()));
-      out.plane[1][0] = cut_to_bf16(both);
-    } else {
-      V weights[2];
-      Isa::widen_f16_pair(pair, weights[0], weights[1]);
-      for (int odd = 0; odd < 2; ++odd) {
-        out.plane[odd][0] = cut_to_bf16(weights[odd]);
-        out.plane[odd][1] = weights[odd] - out.plane[odd][0];
-      }
-    }
+  static OCTET_LANES WeightStep convert(const uint16_t* step) {
+    WeightStep out;
+    Isa::template convert<kType>(step, out.plane);
     return out;
   }
 
@@ -76,11 +113,12 @@ struct Product {
       for (V& term : sum) term = V::zero();
     }
     /// a: the row's element in its high plane; b: that element's weights.
-    OCTET_LANES void add(const float* a, const V* b) {
-      const V high = V::broadcast(a[0]);
-      sum[0] = fma(high, b[0], sum[0]);
-      if constexpr (kPlanes == 2) sum[1] = fma(V::broadcast(a[kBlock]), b[0], sum[1]);
-      if constexpr (kWeightPlanes == 2) sum[kTerms - 1] = fma(high, b[1], sum[kTerms - 1]);
+    OCTET_LANES void add(const Element* a, const Weights* b) {
+      sum[0] = Isa::multiply_add(a[0], b[0], sum[0]);
+      if constexpr (kPlanes == 2) sum[1] = Isa::multiply_add(a[kPlaneElements], b[0], sum[1]);
+      if constexpr (kWeightPlanes == 2) {
+        sum[kTerms - 1] = Isa::multiply_add(a[0], b[1], sum[kTerms - 1]);
+      }
     }
   };
 
@@ -89,16 +127,19 @@ struct Product {
     return c;
   }
 
-  /// Activations of one block of `rows` rows to float: [rows][kPlanes][32].
-  static void widen_rows(const Matmul16Args& args, int64_t first_row, int64_t rows, int64_t k,
-                         float* out) {
+  /// Elements of one block of `rows` rows: [rows][kPlanes][step][even or odd].
+  static void arrange_rows(const Matmul16Args& args, int64_t first_row, int64_t rows, int64_t k,
+                           Element* out) {
     for (int64_t r = 0; r < rows; ++r) {
-      for (int plane = 0; plane < kPlanes; ++plane) {
-        const uint16_t* in = args.a + (first_row + r) * args.a_stride + plane * args.k + k;
-        for (int i = 0; i < kBlock; i += kColumns, out += kColumns) {
-          V::load_bf16(in + i).store(out);
-        }
+      for (int plane = 0; plane < kPlanes; ++plane, out += kPlaneElements) {
+        Isa::arrange(args.a + (first_row + r) * args.a_stride + plane * args.k + k, out);
       }
+    }
+  }
+
+  static OCTET_LANES void prefetch_step(const uint16_t* weights) {
+    for (int i = 0; i < kStepWeights; i += kLineElements) {
+      __builtin_prefetch(weights + kPrefetchElements + i);
     }
   }
 
@@ -114,9 +155,9 @@ struct Product {
         sums[r][w] = args.accumulate ? V::load(c + r * args.c_stride + w * kColumns) : V::zero();
       }
     }
-    alignas(64) float a[kRows * kRowFloats];
+    alignas(64) Element a[kRows * kRowElements];
     for (int64_t k = 0; k < args.k; k += kBlock, b += kBlock * kColumns) {
-      widen_rows(args, 0, kRows, k, a);
+      arrange_rows(args, 0, kRows, k, a);
       Chains chains[kRows][kWide][2];
       for (auto& row : chains) {
         for (auto& cell : row) {
@@ -124,14 +165,14 @@ struct Product {
         }
       }
 #pragma GCC unroll 1
-      for (int pair = 0; pair < kBlock / 2; ++pair) {
+      for (int step = 0; step < kSteps; ++step) {
         for (int w = 0; w < kWide; ++w) {
-          const uint16_t* weights = b + w * kColumns * args.k + pair * kPairElements;
-          __builtin_prefetch(weights + kPrefetchElements);
-          const WeightPair planes = convert(weights);
+          const uint16_t* weights = b + w * kColumns * args.k + step * kStepWeights;
+          prefetch_step(weights);
+          const WeightStep planes = convert(weights);
           for (int r = 0; r < kRows; ++r) {
             for (int odd = 0; odd < 2; ++odd) {
-              chains[r][w][odd].add(a + r * kRowFloats + 2 * pair + odd, planes.plane[odd]);
+              chains[r][w][odd].add(a + r * kRowElements + 2 * step + odd, planes.plane[odd]);
             }
           }
         }
@@ -158,15 +199,15 @@ struct Product {
   /// One block of K for kRows rows and one panel, added to c, which starts from 0 on request.
   /// The odd elements follow after all even ones, so that fewer chains share the registers.
   template <int kRows>
-  static void block(const float* a, const WeightPair* b, float* c, bool from_zero) {
+  static void block(const Element* a, const WeightStep* b, float* c, bool from_zero) {
     Chains chains[2][kRows];
     for (int odd = 0; odd < 2; ++odd) {
       Chains now[kRows];
       for (Chains& row : now) row.clear();
 #pragma GCC unroll 1
-      for (int pair = 0; pair < kBlock / 2; ++pair) {
+      for (int step = 0; step < kSteps; ++step) {
         for (int r = 0; r < kRows; ++r) {
-          now[r].add(a + r * kRowFloats + 2 * pair + odd, b[pair].plane[odd]);
+          now[r].add(a + r * kRowElements + 2 * step + odd, b[step].plane[odd]);
         }
       }
       for (int r = 0; r < kRows; ++r) chains[odd][r] = now[r];
@@ -178,10 +219,10 @@ struct Product {
 
   /// Rows [row, rows), kRows at a time and the rest in halves of that.
   template <int kRows>
-  static void block_rows(const float* a, const WeightPair* b, float* c, int64_t row, int64_t rows,
+  static void block_rows(const Element* a, const WeightStep* b, float* c, int64_t row, int64_t rows,
                          bool from_zero) {
     for (; row + kRows <= rows; row += kRows) {
-      block<kRows>(a + row * kRowFloats, b, c + row * kColumns, from_zero);
+      block<kRows>(a + row * kRowElements, b, c + row * kColumns, from_zero);
     }
     if constexpr (kRows > 1) block_rows<kRows / 2>(a, b, c, row, rows, from_zero);
   }
@@ -189,21 +230,21 @@ struct Product {
   /// Many rows: a block of weights is converted once for all rows of a chunk, whose sums stay in
   /// the L1 cache for all of K.
   static void chunk(const Matmul16Args& args, int64_t first_row, int64_t rows) {
-    alignas(64) float a[kChunkRows * kRowFloats];
+    alignas(64) Element a[kChunkRows * kRowElements];
     alignas(64) float c[kGroupPanels][kChunkRows * kColumns];
-    WeightPair b[kBlock / 2];
+    WeightStep b[kSteps];
     for (int64_t first = 0; first < args.panels; first += kGroupPanels) {
       const int64_t rest = args.panels - first;
       const int64_t panels = rest < kGroupPanels ? rest : kGroupPanels;
       float* out = args.c + first_row * args.c_stride + first * kColumns;
       if (args.accumulate) copy_sums(out, args.c_stride, c, rows, panels, false);
       for (int64_t k = 0; k < args.k; k += kBlock) {
-        widen_rows(args, first_row, rows, k, a);
+        arrange_rows(args, first_row, rows, k, a);
         for (int64_t panel = 0; panel < panels; ++panel) {
           const uint16_t* weights = args.b + ((first + panel) * args.k + k) * kColumns;
-          for (int pair = 0; pair < kBlock / 2; ++pair, weights += kPairElements) {
-            __builtin_prefetch(weights + kPrefetchElements);
-            b[pair] = convert(weights);
+          for (int step = 0; step < kSteps; ++step, weights += kStepWeights) {
+            prefetch_step(weights);
+            b[step] = convert(weights);
           }
           block_rows<Isa::kRows>(a, b, c[panel], 0, rows, k == 0 && !args.accumulate);
         }

@@ -113,7 +113,7 @@ class KernelTest : public ::testing::TestWithParam<Kernel<Function>> {
     const device::Isa isa = this->GetParam().isa;
     if (!device::cpu_features().has(isa)) GTEST_SKIP() << "this CPU lacks " << device::name(isa);
     // What forcing this instruction set runs is this kernel.
-    const Kernel<Function>& chosen = choose(kernels, isa);
+    const Kernel<Function>& chosen = choose(kernels, device::cpu_features().up_to(isa));
     ASSERT_EQ(chosen.isa, isa);
     ASSERT_EQ(chosen.function, this->GetParam().function);
     kernel_ = chosen.function;

@@ -16,7 +16,9 @@
   KERNEL(avx2, float32_peak_avx2)          \
   KERNEL(avx512, float32_peak_avx512)
 
-#define OCTET_TILE_PEAK_KERNELS(KERNEL) KERNEL(amx, bfloat16_peak_amx)
+#define OCTET_BFLOAT16_PEAK_KERNELS(KERNEL)    \
+  KERNEL(avx512bf16, bfloat16_peak_avx512bf16) \
+  KERNEL(amx, bfloat16_peak_amx)
 
 #define OCTET_READ_MEMORY_KERNELS(KERNEL) \
   KERNEL(scalar, read_memory_scalar)      \
@@ -28,7 +30,7 @@ namespace octet::ops {
 #define OCTET_DECLARE(isa, function) PeakResult function(int64_t rounds);
 OCTET_INT8_PEAK_KERNELS(OCTET_DECLARE)
 OCTET_FLOAT32_PEAK_KERNELS(OCTET_DECLARE)
-OCTET_TILE_PEAK_KERNELS(OCTET_DECLARE)
+OCTET_BFLOAT16_PEAK_KERNELS(OCTET_DECLARE)
 #undef OCTET_DECLARE
 #define OCTET_DECLARE(isa, function) uint64_t function(const uint64_t* data, int64_t words);
 OCTET_READ_MEMORY_KERNELS(OCTET_DECLARE)
@@ -48,7 +50,7 @@ std::span<const Kernel<PeakFunction>> float32_peak_kernels() {
 
 std::span<const Kernel<PeakFunction>> bfloat16_peak_kernels() {
   static constexpr std::array kKernels = {OCTET_FLOAT32_PEAK_KERNELS(OCTET_LIST)
-                                              OCTET_TILE_PEAK_KERNELS(OCTET_LIST)};
+                                              OCTET_BFLOAT16_PEAK_KERNELS(OCTET_LIST)};
   return kKernels;
 }
 #undef OCTET_LIST

@@ -32,7 +32,8 @@ using PeakFunction = PeakResult(int64_t rounds);
 std::span<const Kernel<PeakFunction>> int8_peak_kernels();
 /// float32 fused multiply-adds.
 std::span<const Kernel<PeakFunction>> float32_peak_kernels();
-/// bfloat16 × bfloat16 → float32: tiles where there are any, else float32 multiply-adds.
+/// bfloat16 × bfloat16 → float32: tiles or dot products of pairs where there are any,
+/// else float32 multiply-adds.
 std::span<const Kernel<PeakFunction>> bfloat16_peak_kernels();
 
 /// Reads `words` 64-bit words, a multiple of kReadStreams · 8, once, as kReadStreams streams with
