@@ -11,7 +11,9 @@ namespace {
 struct Avx2 : matmul16_vector::FloatSteps<Avx2, simd::Avx2x16> {
   // Their chains take 12 of 16 registers.
   static constexpr int kStreamCells = 1;
-  static constexpr int kRows = 2;
+  static constexpr bool kParitiesTogether = false;
+  static constexpr int rows_of_block(int terms) { return terms == 1 ? 4 : 2; }
+  static constexpr int panels_of_block(int) { return 1; }
 
   static OCTET_LANES void widen_f16_half(const uint16_t* in, __m256& even, __m256& odd) {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in));

@@ -11,7 +11,10 @@ namespace {
 struct Avx512 : matmul16_vector::FloatSteps<Avx512, simd::Avx512x16> {
   // Their chains take 24 of 32 registers.
   static constexpr int kStreamCells = 4;
-  static constexpr int kRows = 8;
+  static constexpr bool kParitiesTogether = true;
+  // 16 or 24 chains, more than hides their latency, for less than a load per multiply-add.
+  static constexpr int rows_of_block(int terms) { return terms == 2 ? 2 : 4; }
+  static constexpr int panels_of_block(int terms) { return terms == 3 ? 1 : 2; }
 
   static OCTET_LANES void widen_f16_pair(const uint16_t* in, V& even, V& odd) {
     const __m512i bits = _mm512_loadu_si512(in);

@@ -15,7 +15,10 @@ struct Avx512Bf16 {
   using V = simd::Avx512x16;
   // Their chains take 24 of 32 registers.
   static constexpr int kStreamCells = 4;
-  static constexpr int kRows = 8;
+  static constexpr bool kParitiesTogether = true;
+  // 16 or 24 chains, more than hides their latency, for less than a load per multiply-add.
+  static constexpr int rows_of_block(int terms) { return terms == 2 ? 2 : 4; }
+  static constexpr int panels_of_block(int terms) { return terms == 3 ? 1 : 2; }
 
   static constexpr int kStepValues = 4;
   using Element = uint32_t;  // k + 2, and k in the upper half

@@ -2,7 +2,9 @@
 // instruction set. A step is as many values of k as one instruction adds to an even and to an odd
 // chain. Isa (see avx2.cc, avx512bf16.cc) names the lane type V and adds what only it can do:
 //   kStreamCells                         rows × panels streamed together: 6 chains each
-//   kRows                                rows of a block: 3 chains each
+//   kParitiesTogether                    whether a block's even and odd chains go side by side
+//   rows_of_block(terms)                 its rows, a power of 2,
+//   panels_of_block(terms)               and its panels: one chain per term each, or two
 //   kStepValues                          values of k of a step
 //   Element  Weights                     a row's even or odd values of a step; a panel's
 //   arrange(in, out)                     32 bf16 of a row to elements [step][even or odd]
@@ -94,6 +96,8 @@ struct Product {
   static constexpr int kPlaneElements = 2 * kSteps;
   static constexpr int kRowElements = kPlanes * kPlaneElements;
   static constexpr int kStepWeights = Isa::kStepValues * kColumns;
+  /// A panel's sums of a chunk of rows.
+  using Sums = float[kChunkRows][kColumns];
 
   struct WeightStep {
     Weights plane[2][kWeightPlanes];  // [even or odd]
@@ -196,43 +200,76 @@ struct Product {
     for (; panel < args.panels; ++panel) stream<kRows, 1>(args, panel);
   }
 
-  /// One block of K for kRows rows and one panel, added to c, which starts from 0 on request.
-  /// The odd elements follow after all even ones, so that fewer chains share the registers.
-  template <int kRows>
-  static void block(const Element* a, const WeightStep* b, float* c, bool from_zero) {
-    Chains chains[2][kRows];
-    for (int odd = 0; odd < 2; ++odd) {
-      Chains now[kRows];
-      for (Chains& row : now) row.clear();
+  /// One block of K for kRows rows and kWide panels, added to the panels' sums c, which start from
+  /// 0 on request. With registers to spare even and odd chains go side by side, else one after the
+  /// other.
+  template <int kRows, int kWide>
+  static void block(const Element* a, const WeightStep (*b)[kSteps], Sums* c, int64_t row,
+                    bool from_zero) {
+    constexpr int kParities = Isa::kParitiesTogether ? 2 : 1;
+    a += row * kRowElements;
+    Chains chains[2][kRows][kWide];
+    for (int first = 0; first < 2; first += kParities) {
+      Chains now[kParities][kRows][kWide];
+      for (auto& parity : now) {
+        for (auto& cells : parity) {
+          for (Chains& cell : cells) cell.clear();
+        }
+      }
 #pragma GCC unroll 1
       for (int step = 0; step < kSteps; ++step) {
         for (int r = 0; r < kRows; ++r) {
-          now[r].add(a + r * kRowElements + 2 * step + odd, b[step].plane[odd]);
+          for (int odd = 0; odd < kParities; ++odd) {
+            for (int w = 0; w < kWide; ++w) {
+              now[odd][r][w].add(a + r * kRowElements + 2 * step + first + odd,
+                                 b[w][step].plane[first + odd]);
+            }
+          }
         }
       }
-      for (int r = 0; r < kRows; ++r) chains[odd][r] = now[r];
+      for (int odd = 0; odd < kParities; ++odd) {
+        for (int r = 0; r < kRows; ++r) {
+          for (int w = 0; w < kWide; ++w) chains[first + odd][r][w] = now[odd][r][w];
+        }
+      }
     }
-    for (int r = 0; r < kRows; ++r, c += kColumns) {
-      finish(from_zero ? V::zero() : V::load(c), chains[0][r], chains[1][r]).store(c);
+    for (int r = 0; r < kRows; ++r) {
+      for (int w = 0; w < kWide; ++w) {
+        float* sum = c[w][row + r];
+        finish(from_zero ? V::zero() : V::load(sum), chains[0][r][w], chains[1][r][w]).store(sum);
+      }
     }
   }
 
   /// Rows [row, rows), kRows at a time and the rest in halves of that.
-  template <int kRows>
-  static void block_rows(const Element* a, const WeightStep* b, float* c, int64_t row, int64_t rows,
-                         bool from_zero) {
-    for (; row + kRows <= rows; row += kRows) {
-      block<kRows>(a + row * kRowElements, b, c + row * kColumns, from_zero);
+  template <int kRows, int kWide>
+  static void block_rows(const Element* a, const WeightStep (*b)[kSteps], Sums* c, int64_t row,
+                         int64_t rows, bool from_zero) {
+    for (; row + kRows <= rows; row += kRows) block<kRows, kWide>(a, b, c, row, from_zero);
+    if constexpr (kRows > 1) block_rows<kRows / 2, kWide>(a, b, c, row, rows, from_zero);
+  }
+
+  /// One block of K for a chunk's rows and kWide panels, whose weights are converted on the way.
+  template <int kWide>
+  static void block_panels(const Matmul16Args& args, const Element* a, int64_t panel, int64_t k,
+                           Sums* c, int64_t rows) {
+    WeightStep b[kWide][kSteps];
+    for (int w = 0; w < kWide; ++w) {
+      const uint16_t* weights = args.b + ((panel + w) * args.k + k) * kColumns;
+      for (int step = 0; step < kSteps; ++step, weights += kStepWeights) {
+        prefetch_step(weights);
+        b[w][step] = convert(weights);
+      }
     }
-    if constexpr (kRows > 1) block_rows<kRows / 2>(a, b, c, row, rows, from_zero);
+    block_rows<Isa::rows_of_block(kTerms), kWide>(a, b, c, 0, rows, k == 0 && !args.accumulate);
   }
 
   /// Many rows: a block of weights is converted once for all rows of a chunk, whose sums stay in
   /// the L1 cache for all of K.
   static void chunk(const Matmul16Args& args, int64_t first_row, int64_t rows) {
+    constexpr int kWide = Isa::panels_of_block(kTerms);
     alignas(64) Element a[kChunkRows * kRowElements];
-    alignas(64) float c[kGroupPanels][kChunkRows * kColumns];
-    WeightStep b[kSteps];
+    alignas(64) Sums c[kGroupPanels];
     for (int64_t first = 0; first < args.panels; first += kGroupPanels) {
       const int64_t rest = args.panels - first;
       const int64_t panels = rest < kGroupPanels ? rest : kGroupPanels;
@@ -240,26 +277,25 @@ struct Product {
       if (args.accumulate) copy_sums(out, args.c_stride, c, rows, panels, false);
       for (int64_t k = 0; k < args.k; k += kBlock) {
         arrange_rows(args, first_row, rows, k, a);
-        for (int64_t panel = 0; panel < panels; ++panel) {
-          const uint16_t* weights = args.b + ((first + panel) * args.k + k) * kColumns;
-          for (int step = 0; step < kSteps; ++step, weights += kStepWeights) {
-            prefetch_step(weights);
-            b[step] = convert(weights);
-          }
-          block_rows<Isa::kRows>(a, b, c[panel], 0, rows, k == 0 && !args.accumulate);
+        int64_t panel = 0;
+        for (; panel + kWide <= panels; panel += kWide) {
+          block_panels<kWide>(args, a, first + panel, k, c + panel, rows);
+        }
+        for (; panel < panels; ++panel) {
+          block_panels<1>(args, a, first + panel, k, c + panel, rows);
         }
       }
       copy_sums(out, args.c_stride, c, rows, panels, true);
     }
   }
 
-  /// Between the caller's rows and a chunk's sums [panel][row][16].
-  static void copy_sums(float* out, int64_t stride, float (*c)[kChunkRows * kColumns], int64_t rows,
-                        int64_t panels, bool to_caller) {
+  /// Between the caller's rows and a chunk's sums.
+  static void copy_sums(float* out, int64_t stride, Sums* c, int64_t rows, int64_t panels,
+                        bool to_caller) {
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t panel = 0; panel < panels; ++panel) {
         float* theirs = out + r * stride + panel * kColumns;
-        float* ours = c[panel] + r * kColumns;
+        float* ours = c[panel][r];
         if (to_caller) {
           V::load(ours).store(theirs);
         } else {
