@@ -60,6 +60,21 @@ function(octet_room name)
   set(OCTET_ROOMS ${OCTET_ROOMS} ${name} CACHE INTERNAL "")
 endfunction()
 
+# octet_cuda(ROOM): gives a room the CUDA runtime and OCTET_HAS_CUDA, as OCTET_CUDA wants it.
+function(octet_cuda room)
+  if(OCTET_CUDA STREQUAL "OFF")
+    return()
+  elseif(OCTET_CUDA STREQUAL "ON")
+    find_package(CUDAToolkit REQUIRED)
+  else()
+    find_package(CUDAToolkit QUIET)
+  endif()
+  if(CUDAToolkit_FOUND)
+    target_link_libraries(octet_${room} PUBLIC CUDA::cudart_static)
+    target_compile_definitions(octet_${room} PRIVATE OCTET_HAS_CUDA)
+  endif()
+endfunction()
+
 # octet_tests(): one gtest program per room from its *_test.cc, one from tests/*_test.cc
 # (whole-program properties), and the structure checks.
 function(octet_tests)

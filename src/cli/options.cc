@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "device/cpu_features.h"
+#include "device/gpu.h"
 #include "device/thread_team.h"
 
 namespace octet::cli {
@@ -206,8 +207,12 @@ model::LoadOptions load_options(const CommonOptions& options, const linear::Prec
 }
 
 device::Cpu open_cpu(const CommonOptions& options) {
-  if (options.device.rfind("cuda", 0) == 0)
-    fail("--device {}: this build has no CUDA; use --device cpu", options.device);
+  if (options.device.rfind("cuda", 0) == 0) {
+    const device::GpuList list = device::list_gpus();
+    const std::string why = list.gpus.empty() ? "no GPU here (" + list.why_none + ")"
+                                              : "this version runs models on CPUs only";
+    fail("--device {}: {}; use --device cpu", options.device, why);
+  }
   if (options.device != "auto" && options.device != "cpu")
     throw UsageError(fmt::format("--device: '{}' is not cpu, cuda[:N] or auto", options.device));
   const int threads = options.threads.value_or(device::available_threads());

@@ -25,7 +25,7 @@ STORIES = MODELS / "stories260K"
 SMOLLM2 = pathlib.Path(os.environ.get("OCTET_SMOLLM2") or
                        ROOT / ".cache/models/SmolLM2-135M-Instruct.Q4_1.gguf")
 ISAS = ("scalar", "avx2", "avxvnni", "avx512", "avx512bf16", "amx")
-COMMANDS = ("generate", "perplexity", "quantize", "inspect", "bench", "completion")
+COMMANDS = ("generate", "perplexity", "quantize", "inspect", "bench", "devices", "completion")
 OCTET = None  # set from the command line
 
 # Sanitizer builds are an order of magnitude slower.
@@ -144,8 +144,15 @@ class Usage(CliTest):
             with self.subTest(arguments=arguments):
                 self.expect_error(octet(*arguments), 2, "--help")
 
-    def test_a_device_this_build_lacks_is_status_1(self):
-        self.expect_error(octet("generate", "-m", "x", "-p", "x", "--device", "cuda:0"), 1, "CUDA")
+    def test_a_device_that_runs_no_models_is_status_1(self):
+        self.expect_error(octet("generate", "-m", "x", "-p", "x", "--device", "cuda:0"), 1,
+                          "--device cpu")
+
+    def test_devices_lists_what_there_is_and_why_there_is_no_gpu(self):
+        listed = json.loads(octet("devices", "--json").stdout)
+        self.assertIn(listed["cpu"]["isa"], listed["cpu"]["isas"])
+        self.assertEqual(listed["cuda"] == [], "why_no_cuda" in listed)
+        self.assertIn(listed["cpu"]["isa"], octet("devices").stdout.decode())
 
     def test_completions_name_every_command_and_flag(self):
         for shell in ("bash", "zsh", "fish"):
