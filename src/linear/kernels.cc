@@ -14,7 +14,8 @@ Kernels Kernels::choose(const device::CpuFeatures& features) {
           .stored_maxima = ops::choose(ops::stored_maxima_kernels(), features).function,
           .pack_int8 = ops::choose(ops::pack_int8_kernels(), features).function,
           .pack16 = ops::choose(ops::pack16_kernels(), features).function,
-          .widen_row = ops::choose(ops::widen_row_kernels(), features).function};
+          .widen_row = ops::choose(ops::widen_row_kernels(), features).function,
+          .narrow_row = ops::choose(ops::narrow_row_kernels(), features).function};
 }
 
 }  // namespace octet::linear

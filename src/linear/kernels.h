@@ -24,6 +24,7 @@ struct Kernels {
   ops::PackInt8Function* pack_int8 = nullptr;
   ops::Pack16Function* pack16 = nullptr;
   ops::WidenRowFunction* widen_row = nullptr;
+  ops::NarrowRowFunction* narrow_row = nullptr;
 
   /// The best ones for `features`.
   static Kernels choose(const device::CpuFeatures& features);

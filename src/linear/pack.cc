@@ -3,12 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstring>
 #include <optional>
 #include <vector>
 
-#include "base/half.h"
 #include "linear/zeropoint.h"
 
 namespace octet::linear {
@@ -217,7 +215,10 @@ std::optional<tensor::Shared<uint16_t>> pack_all(const PackInput& input, ops::Si
     ops::StoredRows stored = panel.stored;
     if (stored.type != dtype_of(type)) {
       uint16_t* bits = rounded.data() + panel.thread * kColumns * k;
-      if (!round_to_sixteen_bit(reader.floats(panel), stored.count * k, type, bits)) {
+      if (!input.kernels.narrow_row({.type = dtype_of(type),
+                                     .k = stored.count * k,
+                                     .row = reader.floats(panel),
+                                     .out = bits})) {
         fits.store(false, std::memory_order_relaxed);
       }
       stored.type = dtype_of(type);
@@ -231,25 +232,12 @@ std::optional<tensor::Shared<uint16_t>> pack_all(const PackInput& input, ops::Si
   return tensor::Shared<uint16_t>(std::move(panels));
 }
 
-/// The given columns of a stored row as 16-bit values. Returns false when one does not fit.
-bool round_columns(const ops::StoredRows& stored, int64_t row, std::span<const int32_t> columns,
-                   ops::SixteenBit type, float* picked, uint16_t* out) {
-  const std::byte* from = stored.rows[row];
-  if (stored.type == dtype_of(type)) {
-    for (int32_t column : columns) std::memcpy(out++, from + int64_t{2} * column, sizeof(uint16_t));
-    return true;
-  }
-  float* to = picked;
+/// Copies the given elements of a row.
+template <typename T>
+void pick_columns(const std::byte* row, std::span<const int32_t> columns, T* out) {
   for (int32_t column : columns) {
-    if (stored.type == DType::f32) {
-      std::memcpy(to++, from + int64_t{4} * column, sizeof(float));
-    } else {
-      uint16_t bits;
-      std::memcpy(&bits, from + int64_t{2} * column, sizeof bits);
-      *to++ = stored.type == DType::f16 ? f16_to_float(bits) : bf16_to_float(bits);
-    }
+    std::memcpy(out++, row + static_cast<int64_t>(sizeof(T)) * column, sizeof(T));
   }
-  return round_to_sixteen_bit(picked, std::ssize(columns), type, out);
 }
 
 /// Packs some columns. Returns nothing when a weight does not fit.
@@ -262,54 +250,34 @@ std::optional<tensor::Shared<uint16_t>> pack_columns(const PackInput& input,
   PanelReader reader(input);
   tensor::Array<uint16_t> panels(panels_of(input.source) * panel_size);
   tensor::Array<uint16_t> rounded(threads * kColumns * k);
-  tensor::Array<float> picked(threads * k);
+  tensor::Array<float> picked(threads * kColumns * k);
   std::atomic<bool> fits{true};
   reader.for_each_unchecked([&](const PanelRows& panel) {
+    const ops::StoredRows& stored = panel.stored;
     uint16_t* bits = rounded.data() + panel.thread * kColumns * k;
-    for (int64_t i = 0; i < panel.stored.count; ++i) {
-      if (!round_columns(panel.stored, i, columns, type, picked.data() + panel.thread * k,
-                         bits + i * k)) {
+    float* values = picked.data() + panel.thread * kColumns * k;
+    if (stored.type == dtype_of(type)) {
+      for (int64_t i = 0; i < stored.count; ++i) {
+        pick_columns(stored.rows[i], columns, bits + i * k);
+      }
+    } else {
+      const float* rows = reader.floats(panel);
+      for (int64_t i = 0; i < stored.count; ++i) {
+        pick_columns(reinterpret_cast<const std::byte*>(rows + i * input.source.inputs), columns,
+                     values + i * k);
+      }
+      if (!input.kernels.narrow_row(
+              {.type = dtype_of(type), .k = stored.count * k, .row = values, .out = bits})) {
         fits.store(false, std::memory_order_relaxed);
       }
     }
-    ops::pack_panels16(bits, k, panel.stored.count, k, panels.data() + panel.panel * panel_size);
+    ops::pack_panels16(bits, k, stored.count, k, panels.data() + panel.panel * panel_size);
   });
   if (!fits.load(std::memory_order_relaxed)) return std::nullopt;
   return tensor::Shared<uint16_t>(std::move(panels));
 }
 
-/// The f16 bits of a finite value without a branch, so that a loop over it becomes vector code.
-uint16_t f16_bits(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  const uint32_t magnitude = bits & 0x7fffffffu;
-  const uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
-  // One unit in the last place of 0.5 is 2^-24, f16's smallest step: adding 0.5 rounds to it.
-  const uint32_t subnormal =
-      std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
-  const uint32_t rounded = magnitude < 0x38800000u ? subnormal : normal;
-  return static_cast<uint16_t>(((bits >> 16) & 0x8000u) | rounded);
-}
-
 }  // namespace
-
-bool round_to_sixteen_bit(const float* values, int64_t count, ops::SixteenBit type, uint16_t* out) {
-  uint32_t largest = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t magnitude = std::bit_cast<uint32_t>(values[i]) & 0x7fffffffu;
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  if (type == ops::SixteenBit::f16) {
-    if (largest >= 0x477ff000u) return false;  // 65520 rounds to infinity
-    for (int64_t i = 0; i < count; ++i) out[i] = f16_bits(values[i]);
-    return true;
-  }
-  if (largest >= 0x7f7f8000u) return false;
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t bits = std::bit_cast<uint32_t>(values[i]);
-    out[i] = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-  }
-  return true;
-}
 
 void pack_int8(const PackInput& input, LinearParts& parts) {
   if (input.source.inputs > ops::kInt8MaxK) {

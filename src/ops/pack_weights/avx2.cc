@@ -52,6 +52,31 @@ struct Avx2 {
     _mm256_storeu_ps(to, floats<kType>(from));
   }
 
+  template <DType kType>
+  static OCTET_LANES void narrow(const float* from, uint16_t* to) {
+    const __m256 values = _mm256_loadu_ps(from);
+    __m128i narrow;
+    if constexpr (kType == DType::f16) {
+      narrow = _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    } else {
+      const __m256i bits = _mm256_castps_si256(values);
+      const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+      const __m256i half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+      const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
+      narrow =
+          _mm_packus_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+    }
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), narrow);
+  }
+
+  static OCTET_LANES void add_codes(Sums& sums, const int8_t* codes) {
+    const auto* from = reinterpret_cast<const std::byte*>(codes);
+    sums = {add_fours(sums.low, load(from)), add_fours(sums.high, load(from + 32))};
+  }
+  static OCTET_LANES Register min_codes(Register lowest, const int8_t* codes) {
+    return _mm256_min_epi8(lowest, load(reinterpret_cast<const std::byte*>(codes)));
+  }
+
   /// rint(x · scale), clamped.
   template <DType kType>
   static OCTET_LANES __m256i quantized(const std::byte* from, __m256 scale) {
@@ -161,6 +186,14 @@ void pack16_avx2(const Pack16Args& args) {
 
 void widen_row_avx2(const WidenRowArgs& args) {
   pack_weights::widen_row<Avx2>(args);
+}
+
+bool narrow_row_avx2(const NarrowRowArgs& args) {
+  return pack_weights::narrow_row<Avx2>(args);
+}
+
+bool sum_panel_avx2(const SumPanelArgs& args) {
+  return pack_weights::sum_panel<Avx2>(args);
 }
 
 }  // namespace octet::ops

@@ -42,6 +42,28 @@ struct Avx512 {
     _mm512_storeu_ps(to, floats<kType>(from));
   }
 
+  template <DType kType>
+  static OCTET_LANES void narrow(const float* from, uint16_t* to) {
+    const __m512 values = _mm512_loadu_ps(from);
+    __m256i narrow;
+    if constexpr (kType == DType::f16) {
+      narrow = _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    } else {
+      const __m512i bits = _mm512_castps_si512(values);
+      const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+      const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+      narrow = _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_add_epi32(bits, half), 16));
+    }
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), narrow);
+  }
+
+  static OCTET_LANES void add_codes(Sums& sums, const int8_t* codes) {
+    sums = _mm512_dpbusd_epi32(sums, _mm512_set1_epi8(1), _mm512_loadu_si512(codes));
+  }
+  static OCTET_LANES Register min_codes(Register lowest, const int8_t* codes) {
+    return _mm512_min_epi8(lowest, _mm512_loadu_si512(codes));
+  }
+
   /// rint(x · scale), clamped.
   template <DType kType>
   static OCTET_LANES __m512i quantized(const std::byte* from, __m512 scale) {
@@ -139,6 +161,14 @@ void pack16_avx512(const Pack16Args& args) {
 
 void widen_row_avx512(const WidenRowArgs& args) {
   pack_weights::widen_row<Avx512>(args);
+}
+
+bool narrow_row_avx512(const NarrowRowArgs& args) {
+  return pack_weights::narrow_row<Avx512>(args);
+}
+
+bool sum_panel_avx512(const SumPanelArgs& args) {
+  return pack_weights::sum_panel<Avx512>(args);
 }
 
 }  // namespace octet::ops

@@ -1,4 +1,4 @@
-// From stored weights to packed panels in one step: the kernels of loading.
+// From stored weights to packed panels: the kernels of loading.
 #pragma once
 
 #include <cstddef>
@@ -51,14 +51,35 @@ struct WidenRowArgs {
   float* out = nullptr;  ///< [k]
 };
 
+/// Rounds to the nearest 16-bit values, ties to even. Returns false, and writes nothing that means
+/// anything, when a value is not finite or rounds to infinity.
+struct NarrowRowArgs {
+  tensor::DType type = tensor::DType::f16;  ///< f16 or bf16
+  int64_t k = 0;
+  const float* row = nullptr;
+  uint16_t* out = nullptr;  ///< [k]
+};
+
+/// The column sums of a panel that PackInt8Args made and a file gave back. Returns false when a
+/// code is −128, which no kernel of int8_matmul expects.
+struct SumPanelArgs {
+  const int8_t* panel = nullptr;   ///< [k/4][16][4]
+  int64_t k = 0;                   ///< a multiple of kInt8KStep
+  int32_t* column_sums = nullptr;  ///< [16]
+};
+
 using StoredMaximaFunction = void(const StoredMaximaArgs&);
 using PackInt8Function = void(const PackInt8Args&);
 using Pack16Function = void(const Pack16Args&);
 using WidenRowFunction = void(const WidenRowArgs&);
+using NarrowRowFunction = bool(const NarrowRowArgs&);
+using SumPanelFunction = bool(const SumPanelArgs&);
 
 std::span<const Kernel<StoredMaximaFunction>> stored_maxima_kernels();
 std::span<const Kernel<PackInt8Function>> pack_int8_kernels();
 std::span<const Kernel<Pack16Function>> pack16_kernels();
 std::span<const Kernel<WidenRowFunction>> widen_row_kernels();
+std::span<const Kernel<NarrowRowFunction>> narrow_row_kernels();
+std::span<const Kernel<SumPanelFunction>> sum_panel_kernels();
 
 }  // namespace octet::ops

@@ -5,9 +5,12 @@
 //   max_magnitudes<type>(r, elements)   the larger of r and the elements' magnitude bits, as
 //                                       integers of the stored width
 //   widen<type>(p, out)                 V::kFloats elements to float
+//   narrow<type>(p, out)                V::kFloats floats to 16 bits
 //   pack_int8_block<type>(rows, scales, out, sums)
 //                                       64 columns of 16 rows to codes [16][16][4], adding to sums
 //   pack16_block(rows, out)             32 columns of 16 rows of 16-bit elements to [16][16][2]
+//   add_codes(sums, p)                  adds [16][4] codes
+//   min_codes(r, p)                     the smaller of r and the V::kBytes codes at p
 //   store_sums(sums, out)               of type V::Sums, initially zero_sums()
 #pragma once
 
@@ -21,6 +24,9 @@ using tensor::DType;
 
 inline constexpr int64_t kInt8Block = 64;
 inline constexpr int64_t kSixteenBitBlock = 32;
+
+/// How far ahead the first pass over a row reads: past the end of a page, where the hardware stops.
+inline constexpr int64_t kPrefetchBytes = 4096;
 
 template <DType kType>
 inline constexpr int64_t kElementBytes = kType == DType::f32 ? 4 : 2;
@@ -60,6 +66,7 @@ OCTET_LANES float largest_magnitude(const std::byte* row, int64_t k) {
   typename V::Register largest = V::zero();
   int64_t done = 0;
   for (; done + V::kBytes <= bytes; done += V::kBytes) {
+    __builtin_prefetch(row + done + kPrefetchBytes);
     largest = V::template max_magnitudes<kType>(largest, V::load(row + done));
   }
   alignas(64) std::byte rest[V::kBytes] = {};
@@ -112,6 +119,24 @@ OCTET_LANES void widen_row_of(const WidenRowArgs& args) {
   __builtin_memcpy(args.out + i, widened, static_cast<size_t>(args.k - i) * sizeof(float));
 }
 
+template <typename V, DType kType>
+OCTET_LANES bool narrow_row_of(const NarrowRowArgs& args) {
+  // Beyond these magnitudes rounding gives infinity: half a step past the largest value.
+  constexpr int32_t kTooLarge = kType == DType::f16 ? 0x477ff000 : 0x7f7f8000;
+  const auto* row = reinterpret_cast<const std::byte*>(args.row);
+  if (magnitude_bits(largest_magnitude<V, DType::f32>(row, args.k)) >= kTooLarge) return false;
+  int64_t i = 0;
+  for (; i + V::kFloats <= args.k; i += V::kFloats) {
+    V::template narrow<kType>(args.row + i, args.out + i);
+  }
+  float rest[V::kFloats] = {};
+  uint16_t narrowed[V::kFloats];
+  __builtin_memcpy(rest, args.row + i, static_cast<size_t>(args.k - i) * sizeof(float));
+  V::template narrow<kType>(rest, narrowed);
+  __builtin_memcpy(args.out + i, narrowed, static_cast<size_t>(args.k - i) * sizeof(uint16_t));
+  return true;
+}
+
 template <typename V>
 OCTET_LANES void stored_maxima(const StoredMaximaArgs& args) {
   switch (args.stored.type) {
@@ -156,6 +181,31 @@ OCTET_LANES void widen_row(const WidenRowArgs& args) {
     default:
       return widen_row_of<V, DType::f32>(args);
   }
+}
+
+template <typename V>
+OCTET_LANES bool narrow_row(const NarrowRowArgs& args) {
+  return args.type == DType::f16 ? narrow_row_of<V, DType::f16>(args)
+                                 : narrow_row_of<V, DType::bf16>(args);
+}
+
+template <typename V>
+OCTET_LANES bool sum_panel(const SumPanelArgs& args) {
+  constexpr int64_t kFours = kPanelColumns * 4;
+  typename V::Sums sums = V::zero_sums();
+  typename V::Register lowest = V::zero();
+  for (int64_t i = 0; i < args.k * kPanelColumns; i += kFours) {
+    V::add_codes(sums, args.panel + i);
+    for (int64_t j = 0; j < kFours; j += V::kBytes) {
+      lowest = V::min_codes(lowest, args.panel + i + j);
+    }
+  }
+  V::store_sums(sums, args.column_sums);
+  alignas(64) int8_t lanes[V::kBytes];
+  V::store(reinterpret_cast<std::byte*>(lanes), lowest);
+  bool sound = true;
+  for (int8_t lane : lanes) sound = sound && lane != -128;
+  return sound;
 }
 
 }  // namespace octet::ops::pack_weights

@@ -108,6 +108,8 @@ TEST(PackWeights, EveryInstructionSetHasItsKernels) {
   test::expect_vector_kernels(pack_int8_kernels());
   test::expect_vector_kernels(pack16_kernels());
   test::expect_vector_kernels(widen_row_kernels());
+  test::expect_vector_kernels(narrow_row_kernels());
+  test::expect_vector_kernels(sum_panel_kernels());
 }
 
 TEST(PackWeights, MaximaAreThoseOfTheRows) {
@@ -274,6 +276,82 @@ TEST(PackWeights, EveryPatternOfF16Widens) {
                      .row = reinterpret_cast<const std::byte*>(patterns.data()),
                      .out = out.data()});
     EXPECT_TRUE(test::same_bits(out, expected)) << device::name(kernel.isa);
+  }
+}
+
+TEST(PackWeights, RowsNarrowLikeTheConversionsOfBase) {
+  // Every sign and exponent that fits f16, with mantissas at, just off and between all ties.
+  std::vector<float> values;
+  std::mt19937 random(1);
+  const auto next = [&] { return static_cast<uint32_t>(random()); };
+  for (uint32_t exponent = 0; exponent < 142; ++exponent) {
+    for (int i = 0; i < 2000; ++i) {
+      uint32_t mantissa = next() & 0x7fffffu;
+      if (i % 2 == 0) mantissa = ((mantissa & 0x7fe000u) | 0x1000u) + next() % 3 - 1;
+      values.push_back(std::bit_cast<float>((next() & 0x80000000u) | (exponent << 23) | mantissa));
+    }
+  }
+  values.pop_back();  // so that the last ones are no whole register
+  const device::FlushDenormals flush;
+  for (const auto& kernel : test::runnable(narrow_row_kernels())) {
+    for (DType type : {DType::f16, DType::bf16}) {
+      std::vector<uint16_t> bits(values.size() + 1, kGuard16);
+      ASSERT_TRUE(kernel.function(
+          {.type = type, .k = std::ssize(values), .row = values.data(), .out = bits.data()}));
+      for (size_t i = 0; i < values.size(); ++i) {
+        ASSERT_EQ(bits[i], type == DType::f16 ? float_to_f16(values[i]) : float_to_bf16(values[i]))
+            << device::name(kernel.isa) << ", " << values[i];
+      }
+      ASSERT_EQ(bits.back(), kGuard16);
+    }
+  }
+}
+
+TEST(PackWeights, NarrowingSaysWhenAValueDoesNotFit) {
+  using Limits = std::numeric_limits<float>;
+  const float fits_f16 = std::nextafter(65520.0f, 0.0f);
+  const float fits_bf16 = std::nextafter(0x1.ffp127f, 0.0f);
+  for (const auto& kernel : test::runnable(narrow_row_kernels())) {
+    for (int64_t k : {1, 8, 40}) {
+      const auto fits = [&](DType type, float value) {
+        std::vector<float> row(static_cast<size_t>(k), 1.0f);
+        row.back() = value;
+        std::vector<uint16_t> bits(row.size());
+        return kernel.function({.type = type, .k = k, .row = row.data(), .out = bits.data()});
+      };
+      EXPECT_TRUE(fits(DType::f16, -fits_f16));
+      EXPECT_FALSE(fits(DType::f16, -65520.0f));
+      EXPECT_TRUE(fits(DType::bf16, 65520.0f));
+      EXPECT_TRUE(fits(DType::bf16, fits_bf16));
+      EXPECT_FALSE(fits(DType::bf16, -0x1.ffp127f));
+      for (DType type : {DType::f16, DType::bf16}) {
+        EXPECT_FALSE(fits(type, Limits::infinity()));
+        EXPECT_FALSE(fits(type, Limits::quiet_NaN()));
+      }
+    }
+  }
+}
+
+TEST(PackWeights, PanelsOfCodesAreSummedAndMinus128IsFoundAnywhere) {
+  std::mt19937 random(8);
+  for (const auto& kernel : test::runnable(sum_panel_kernels())) {
+    for (int64_t k : {64, 128, 640}) {
+      std::vector<int8_t> panel(static_cast<size_t>(k * kPanelColumns));
+      std::vector<int32_t> expected(kPanelColumns);
+      for (size_t i = 0; i < panel.size(); ++i) {
+        panel[i] = static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
+        expected[i / 4 % kPanelColumns] += panel[i];
+      }
+      std::vector<int32_t> sums(kPanelColumns, 77);
+      EXPECT_TRUE(kernel.function({.panel = panel.data(), .k = k, .column_sums = sums.data()}));
+      EXPECT_EQ(sums, expected);
+      for (int i = 0; i < 100; ++i) {
+        std::vector<int8_t> damaged = panel;
+        damaged[random() % damaged.size()] = -128;
+        EXPECT_FALSE(
+            kernel.function({.panel = damaged.data(), .k = k, .column_sums = sums.data()}));
+      }
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-// The kernels of packing stored weights. One line here declares, dispatches and tests the four
+// The kernels of packing stored weights. One line here declares, dispatches and tests the six
 // kernels of an instruction set.
 #include "ops/registry.h"
 
@@ -18,7 +18,9 @@ namespace octet::ops {
   void stored_maxima_##isa(const StoredMaximaArgs& args); \
   void pack_int8_##isa(const PackInt8Args& args);         \
   void pack16_##isa(const Pack16Args& args);              \
-  void widen_row_##isa(const WidenRowArgs& args);
+  void widen_row_##isa(const WidenRowArgs& args);         \
+  bool narrow_row_##isa(const NarrowRowArgs& args);       \
+  bool sum_panel_##isa(const SumPanelArgs& args);
 OCTET_PACK_WEIGHTS_KERNELS(OCTET_DECLARE)
 #undef OCTET_DECLARE
 
@@ -45,6 +47,20 @@ std::span<const Kernel<Pack16Function>> pack16_kernels() {
 
 std::span<const Kernel<WidenRowFunction>> widen_row_kernels() {
 #define OCTET_LIST(isa) Kernel<WidenRowFunction>{device::Isa::isa, widen_row_##isa},
+  static constexpr std::array kKernels = {OCTET_PACK_WEIGHTS_KERNELS(OCTET_LIST)};
+#undef OCTET_LIST
+  return kKernels;
+}
+
+std::span<const Kernel<NarrowRowFunction>> narrow_row_kernels() {
+#define OCTET_LIST(isa) Kernel<NarrowRowFunction>{device::Isa::isa, narrow_row_##isa},
+  static constexpr std::array kKernels = {OCTET_PACK_WEIGHTS_KERNELS(OCTET_LIST)};
+#undef OCTET_LIST
+  return kKernels;
+}
+
+std::span<const Kernel<SumPanelFunction>> sum_panel_kernels() {
+#define OCTET_LIST(isa) Kernel<SumPanelFunction>{device::Isa::isa, sum_panel_##isa},
   static constexpr std::array kKernels = {OCTET_PACK_WEIGHTS_KERNELS(OCTET_LIST)};
 #undef OCTET_LIST
   return kKernels;

@@ -1,4 +1,5 @@
 // Packing stored weights in plain C++: the reference the other kernels must equal bit for bit.
+#include <algorithm>
 #include <cstring>
 
 #include "base/half.h"
@@ -67,6 +68,27 @@ void pack16_scalar(const Pack16Args& args) {
 
 void widen_row_scalar(const WidenRowArgs& args) {
   for (int64_t i = 0; i < args.k; ++i) args.out[i] = element(args.type, args.row, i);
+}
+
+bool narrow_row_scalar(const NarrowRowArgs& args) {
+  bool fits = true;
+  for (int64_t i = 0; i < args.k; ++i) {
+    const bool f16 = args.type == DType::f16;
+    args.out[i] = f16 ? float_to_f16(args.row[i]) : float_to_bf16(args.row[i]);
+    const uint32_t exponent = f16 ? 0x7c00u : 0x7f80u;
+    fits = fits && (args.out[i] & exponent) != exponent;
+  }
+  return fits;
+}
+
+bool sum_panel_scalar(const SumPanelArgs& args) {
+  std::fill_n(args.column_sums, kPanelColumns, 0);
+  bool sound = true;
+  for (int64_t i = 0; i < args.k * kPanelColumns; ++i) {
+    args.column_sums[i / 4 % kPanelColumns] += args.panel[i];
+    sound = sound && args.panel[i] != -128;
+  }
+  return sound;
 }
 
 }  // namespace octet::ops
