@@ -191,7 +191,7 @@ struct StoredLayer {
 
 TEST(Pack, WeightsTakenFromWhereTheyAreStoredMakeTheSameLayer) {
   Workspace workspace;
-  for (device::Isa isa : available_isas()) {
+  for (device::Isa isa : isas_of(device::cpu_features())) {
     device::Cpu cpu(2, isa);
     for (tensor::DType type : {tensor::DType::f32, tensor::DType::f16, tensor::DType::bf16}) {
       const TestLayer layer(
