@@ -10,7 +10,12 @@ Kernels Kernels::choose(const device::CpuFeatures& features) {
           .quantize_row = ops::choose(ops::quantize_row_kernels(), features).function,
           .matmul16 = ops::choose(ops::matmul16_kernels(), features).function,
           .split_planes = ops::choose(ops::split_planes_kernels(), features).function,
-          .matmul32 = ops::choose(ops::matmul32_kernels(), features).function};
+          .matmul32 = ops::choose(ops::matmul32_kernels(), features).function,
+          .stored_maxima = ops::choose(ops::stored_maxima_kernels(), features).function,
+          .pack_int8 = ops::choose(ops::pack_int8_kernels(), features).function,
+          .pack16 = ops::choose(ops::pack16_kernels(), features).function,
+          .widen_row = ops::choose(ops::widen_row_kernels(), features).function,
+          .narrow_row = ops::choose(ops::narrow_row_kernels(), features).function};
 }
 
 }  // namespace octet::linear

@@ -6,6 +6,7 @@
 #include "ops/int8_matmul/int8_matmul.h"
 #include "ops/matmul16/matmul16.h"
 #include "ops/matmul32/matmul32.h"
+#include "ops/pack_weights/pack_weights.h"
 #include "ops/quantize_rows/quantize_rows.h"
 
 namespace octet::linear {
@@ -18,6 +19,12 @@ struct Kernels {
   ops::Matmul16Function* matmul16 = nullptr;
   ops::SplitPlanesFunction* split_planes = nullptr;
   ops::Matmul32Function* matmul32 = nullptr;
+  // Packing.
+  ops::StoredMaximaFunction* stored_maxima = nullptr;
+  ops::PackInt8Function* pack_int8 = nullptr;
+  ops::Pack16Function* pack16 = nullptr;
+  ops::WidenRowFunction* widen_row = nullptr;
+  ops::NarrowRowFunction* narrow_row = nullptr;
 
   /// The best ones for `features`.
   static Kernels choose(const device::CpuFeatures& features);

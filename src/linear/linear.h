@@ -2,6 +2,7 @@
 // Table 1), 16-bit or 32-bit.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "linear/kernels.h"
 #include "linear/precision.h"
 #include "ops/matmul16/matmul16.h"
+#include "tensor/dtype.h"
 #include "tensor/owner.h"
 #include "tensor/view.h"
 
@@ -27,6 +29,10 @@ struct WeightSource {
   ops::SixteenBit sixteen_bit = ops::SixteenBit::f16;
   /// Writes rows [first, first + rows) to out[rows][inputs]. Called from several threads.
   std::function<void(int64_t first, int64_t rows, float* out)> read_rows = {};
+  /// Where the `inputs` elements of row n lie in memory, f32, f16 or bf16 by `stored_type`. Packing
+  /// takes them from there and does not call read_rows. Empty when they lie nowhere like that.
+  std::function<const std::byte*(int64_t n)> stored_row = {};
+  tensor::DType stored_type = tensor::DType::f32;
 };
 
 /// What a packed layer consists of: what `octet quantize` stores and loads. Which members are used

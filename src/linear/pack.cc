@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstring>
 #include <optional>
 #include <vector>
@@ -14,15 +13,20 @@ namespace octet::linear {
 
 namespace {
 
+using tensor::DType;
+
 constexpr int64_t kColumns = ops::kPanelColumns;
 
-/// The rows of W behind one panel, checked to be finite.
+DType dtype_of(ops::SixteenBit type) {
+  return type == ops::SixteenBit::bf16 ? DType::bf16 : DType::f16;
+}
+
+/// The rows of W behind one panel.
 struct PanelRows {
   int64_t panel;
   int64_t first;
-  int64_t count;         ///< up to 16
-  const float* rows;     ///< [count][inputs]
-  const float* row_max;  ///< [count] largest magnitudes
+  ops::StoredRows stored;
+  const float* row_max;  ///< [stored.count] largest magnitudes
   int thread;
 };
 
@@ -30,33 +34,82 @@ int64_t panels_of(const WeightSource& source) {
   return ops::padded(source.outputs, kColumns) / kColumns;
 }
 
-/// Reads the weights panel by panel on all threads.
-void read_panels(const PackInput& input, device::FunctionRef<void(const PanelRows&)> function) {
-  const WeightSource& source = input.source;
-  const int64_t panel_size = kColumns * source.inputs;
-  tensor::Array<float> rows(input.cpu.team().size() * panel_size);
-  input.cpu.team().for_each(panels_of(source), [&](int64_t panel, int thread) {
+/// Reads the weights panel by panel on all threads, from where they are stored if they can be.
+class PanelReader {
+ public:
+  explicit PanelReader(const PackInput& input)
+      : input_(input),
+        panel_size_(kColumns * input.source.inputs),
+        floats_(input.cpu.team().size() * panel_size_) {}
+
+  /// With their maxima, from which it is known that all are finite.
+  void for_each(device::FunctionRef<void(const PanelRows&)> function) {
+    for_each_unchecked([&](const PanelRows& panel) {
+      float row_max[kColumns] = {};
+      PanelRows checked = panel;
+      checked.row_max = row_max;
+      input_.kernels.stored_maxima({.stored = panel.stored, .row_max = row_max});
+      check_finite(checked);
+      function(checked);
+    });
+  }
+
+  /// For weights that for_each has gone over before.
+  void for_each_unchecked(device::FunctionRef<void(const PanelRows&)> function) {
+    input_.cpu.team().for_each(panels_of(input_.source), [&](int64_t panel, int thread) {
+      function({.panel = panel,
+                .first = panel * kColumns,
+                .stored = stored(panel, thread),
+                .row_max = nullptr,
+                .thread = thread});
+    });
+  }
+
+  /// The panel's weights as float, [stored.count][inputs].
+  const float* floats(const PanelRows& panel) {
+    float* out = floats_.data() + panel.thread * panel_size_;
+    if (!input_.source.stored_row) return out;
+    for (int64_t i = 0; i < panel.stored.count; ++i) {
+      input_.kernels.widen_row({.type = panel.stored.type,
+                                .k = panel.stored.k,
+                                .row = panel.stored.rows[i],
+                                .out = out + i * panel.stored.k});
+    }
+    return out;
+  }
+
+ private:
+  ops::StoredRows stored(int64_t panel, int thread) {
+    const WeightSource& source = input_.source;
     const int64_t first = panel * kColumns;
-    const int64_t count = std::min(kColumns, source.outputs - first);
-    float* panel_rows = rows.data() + thread * panel_size;
-    source.read_rows(first, count, panel_rows);
-    float row_max[kColumns] = {};
-    input.kernels.row_maxima({.x = panel_rows,
-                              .x_stride = source.inputs,
-                              .rows = count,
-                              .columns = source.inputs,
-                              .row_max = row_max});
-    for (int64_t i = 0; i < count; ++i) {
-      if (!(row_max[i] <= kLargestActivation)) {
+    ops::StoredRows stored{.type = source.stored_row ? source.stored_type : DType::f32,
+                           .count = std::min(kColumns, source.outputs - first),
+                           .k = source.inputs};
+    float* read = floats_.data() + thread * panel_size_;
+    if (!source.stored_row) source.read_rows(first, stored.count, read);
+    for (int64_t i = 0; i < stored.count; ++i) {
+      stored.rows[i] = source.stored_row
+                           ? source.stored_row(first + i)
+                           : reinterpret_cast<const std::byte*>(read + i * source.inputs);
+    }
+    return stored;
+  }
+
+  void check_finite(const PanelRows& panel) const {
+    for (int64_t i = 0; i < panel.stored.count; ++i) {
+      if (!(panel.row_max[i] <= kLargestActivation)) {
         fail(
             "{}: row {} of the weights holds infinity, NaN or a value beyond 2^126; the "
             "checkpoint is damaged",
-            input.name, first + i);
+            input_.name, panel.first + i);
       }
     }
-    function({panel, first, count, panel_rows, row_max, thread});
-  });
-}
+  }
+
+  const PackInput& input_;
+  int64_t panel_size_;
+  tensor::Array<float> floats_;
+};
 
 /// The largest magnitude and the range of all weights.
 struct TensorRange {
@@ -66,12 +119,13 @@ struct TensorRange {
 
 TensorRange tensor_range(const PackInput& input) {
   std::vector<TensorRange> of_thread(static_cast<size_t>(input.cpu.team().size()));
-  read_panels(input, [&](const PanelRows& panel) {
+  PanelReader reader(input);
+  reader.for_each([&](const PanelRows& panel) {
     TensorRange& mine = of_thread[static_cast<size_t>(panel.thread)];
-    for (int64_t i = 0; i < panel.count; ++i) {
+    for (int64_t i = 0; i < panel.stored.count; ++i) {
       mine.max_magnitude = std::max(mine.max_magnitude, panel.row_max[i]);
     }
-    mine.range.include(range_of(panel.rows, panel.count * input.source.inputs));
+    mine.range.include(range_of(reader.floats(panel), panel.stored.count * input.source.inputs));
   });
   TensorRange all;
   for (const TensorRange& one : of_thread) {
@@ -81,16 +135,17 @@ TensorRange tensor_range(const PackInput& input) {
   return all;
 }
 
-/// Codes of the rows of one panel, before they are packed: [16][inputs padded to 64].
+/// Packs the codes of an int8 method.
 class CodePacker {
  public:
   CodePacker(const PackInput& input, LinearParts& parts)
       : input_(input),
+        reader_(input),
         tensor_wise_(has_tensor_wise_weights(parts.method)),
         zeropoint_(is_zeropoint(parts.method)),
         k_(ops::padded(input.source.inputs, ops::kInt8KStep)),
         n_(panels_of(input.source) * kColumns),
-        rows_(input.cpu.team().size() * kColumns * k_),
+        rows_(zeropoint_ ? input.cpu.team().size() * kColumns * k_ : 0),
         codes_(n_ * k_),
         column_sums_(n_),
         column_scales_(n_),
@@ -98,7 +153,8 @@ class CodePacker {
 
   void pack(LinearParts& parts) {
     if (tensor_wise_) tensor_ = tensor_range(input_);
-    read_panels(input_, [&](const PanelRows& panel) { pack_panel(panel); });
+    reader_.for_each(
+        [&](const PanelRows& panel) { zeropoint_ ? pack_zeropoint(panel) : pack_absmax(panel); });
     parts.codes = tensor::Shared<int8_t>(std::move(codes_));
     parts.column_sums = tensor::Shared<int32_t>(std::move(column_sums_));
     parts.column_scales = tensor::Shared<float>(std::move(column_scales_));
@@ -106,33 +162,35 @@ class CodePacker {
   }
 
  private:
-  void pack_panel(const PanelRows& panel) {
-    int8_t* codes = rows_.data() + panel.thread * kColumns * k_;
-    const int64_t inputs = input_.source.inputs;
-    for (int64_t i = 0; i < panel.count; ++i) {
-      const float* row = panel.rows + i * inputs;
-      const int64_t n = panel.first + i;
-      if (zeropoint_) {
-        const quant::ZeropointParams params =
-            (tensor_wise_ ? tensor_.range : range_of(row, inputs)).params();
-        quantize_zeropoint_row(row, inputs, params, codes + i * k_);
-        column_scales_[n] = params.half_range;
-        column_zeros_[n] = params.zero;
-      } else {
-        const float c = tensor_wise_ ? tensor_.max_magnitude : panel.row_max[i];
-        input_.kernels.quantize_row({.x = row,
-                                     .columns = inputs,
-                                     .padded_columns = k_,
-                                     .row_max = c,
-                                     .codes = codes + i * k_});
-        column_scales_[n] = c;
-      }
+  void pack_absmax(const PanelRows& panel) {
+    float* scales = column_scales_.data() + panel.first;
+    for (int64_t i = 0; i < panel.stored.count; ++i) {
+      scales[i] = tensor_wise_ ? tensor_.max_magnitude : panel.row_max[i];
     }
-    ops::pack_int8_panels(codes, k_, panel.count, inputs, codes_.data() + panel.first * k_,
+    input_.kernels.pack_int8({.stored = panel.stored,
+                              .row_max = scales,
+                              .panel = codes_.data() + panel.first * k_,
+                              .column_sums = column_sums_.data() + panel.first});
+  }
+
+  void pack_zeropoint(const PanelRows& panel) {
+    int8_t* codes = rows_.data() + panel.thread * kColumns * k_;  // [16][k_], before packing
+    const int64_t inputs = input_.source.inputs;
+    const float* rows = reader_.floats(panel);
+    for (int64_t i = 0; i < panel.stored.count; ++i) {
+      const float* row = rows + i * inputs;
+      const quant::ZeropointParams params =
+          (tensor_wise_ ? tensor_.range : range_of(row, inputs)).params();
+      quantize_zeropoint_row(row, inputs, params, codes + i * k_);
+      column_scales_[panel.first + i] = params.half_range;
+      column_zeros_[panel.first + i] = params.zero;
+    }
+    ops::pack_int8_panels(codes, k_, panel.stored.count, inputs, codes_.data() + panel.first * k_,
                           column_sums_.data() + panel.first);
   }
 
   const PackInput& input_;
+  PanelReader reader_;
   bool tensor_wise_;
   bool zeropoint_;
   int64_t k_;
@@ -145,67 +203,81 @@ class CodePacker {
   tensor::Array<int32_t> column_zeros_;
 };
 
-/// Packs the given columns (empty: all) of every row. Returns nothing when a weight does not fit.
-std::optional<tensor::Shared<uint16_t>> pack_columns(const PackInput& input, ops::SixteenBit type,
-                                                     const std::span<const int32_t>* columns) {
-  const int64_t k = columns ? std::ssize(*columns) : input.source.inputs;
+/// Packs every column. Returns nothing when a weight does not fit.
+std::optional<tensor::Shared<uint16_t>> pack_all(const PackInput& input, ops::SixteenBit type) {
+  const int64_t k = input.source.inputs;
   const int64_t panel_size = ops::padded(k, ops::kMatmul16KStep) * kColumns;
-  const int threads = input.cpu.team().size();
+  PanelReader reader(input);
   tensor::Array<uint16_t> panels(panels_of(input.source) * panel_size);
-  tensor::Array<uint16_t> rounded(threads * kColumns * k);
-  tensor::Array<float> picked(columns ? threads * kColumns * k : 0);
+  tensor::Array<uint16_t> rounded(input.cpu.team().size() * kColumns * k);
   std::atomic<bool> fits{true};
-  read_panels(input, [&](const PanelRows& panel) {
-    const float* rows = panel.rows;
-    if (columns != nullptr) {
-      float* to = picked.data() + panel.thread * kColumns * k;
-      rows = to;
-      for (int64_t i = 0; i < panel.count; ++i) {
-        for (int32_t column : *columns) *to++ = panel.rows[i * input.source.inputs + column];
+  reader.for_each([&](const PanelRows& panel) {
+    ops::StoredRows stored = panel.stored;
+    if (stored.type != dtype_of(type)) {
+      uint16_t* bits = rounded.data() + panel.thread * kColumns * k;
+      if (!input.kernels.narrow_row({.type = dtype_of(type),
+                                     .k = stored.count * k,
+                                     .row = reader.floats(panel),
+                                     .out = bits})) {
+        fits.store(false, std::memory_order_relaxed);
+      }
+      stored.type = dtype_of(type);
+      for (int64_t i = 0; i < stored.count; ++i) {
+        stored.rows[i] = reinterpret_cast<const std::byte*>(bits + i * k);
       }
     }
-    uint16_t* bits = rounded.data() + panel.thread * kColumns * k;
-    if (!round_to_sixteen_bit(rows, panel.count * k, type, bits)) {
-      fits.store(false, std::memory_order_relaxed);
-    }
-    ops::pack_panels16(bits, k, panel.count, k, panels.data() + panel.panel * panel_size);
+    input.kernels.pack16({.stored = stored, .panel = panels.data() + panel.panel * panel_size});
   });
   if (!fits.load(std::memory_order_relaxed)) return std::nullopt;
   return tensor::Shared<uint16_t>(std::move(panels));
 }
 
-/// The f16 bits of a finite value without a branch, so that a loop over it becomes vector code.
-uint16_t f16_bits(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  const uint32_t magnitude = bits & 0x7fffffffu;
-  const uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
-  // One unit in the last place of 0.5 is 2^-24, f16's smallest step: adding 0.5 rounds to it.
-  const uint32_t subnormal =
-      std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
-  const uint32_t rounded = magnitude < 0x38800000u ? subnormal : normal;
-  return static_cast<uint16_t>(((bits >> 16) & 0x8000u) | rounded);
+/// Copies the given elements of a row.
+template <typename T>
+void pick_columns(const std::byte* row, std::span<const int32_t> columns, T* out) {
+  for (int32_t column : columns) {
+    std::memcpy(out++, row + static_cast<int64_t>(sizeof(T)) * column, sizeof(T));
+  }
+}
+
+/// Packs some columns. Returns nothing when a weight does not fit.
+std::optional<tensor::Shared<uint16_t>> pack_columns(const PackInput& input,
+                                                     std::span<const int32_t> columns,
+                                                     ops::SixteenBit type) {
+  const int64_t k = std::ssize(columns);
+  const int64_t panel_size = ops::padded(k, ops::kMatmul16KStep) * kColumns;
+  const int threads = input.cpu.team().size();
+  PanelReader reader(input);
+  tensor::Array<uint16_t> panels(panels_of(input.source) * panel_size);
+  tensor::Array<uint16_t> rounded(threads * kColumns * k);
+  tensor::Array<float> picked(threads * kColumns * k);
+  std::atomic<bool> fits{true};
+  reader.for_each_unchecked([&](const PanelRows& panel) {
+    const ops::StoredRows& stored = panel.stored;
+    uint16_t* bits = rounded.data() + panel.thread * kColumns * k;
+    float* values = picked.data() + panel.thread * kColumns * k;
+    if (stored.type == dtype_of(type)) {
+      for (int64_t i = 0; i < stored.count; ++i) {
+        pick_columns(stored.rows[i], columns, bits + i * k);
+      }
+    } else {
+      const float* rows = reader.floats(panel);
+      for (int64_t i = 0; i < stored.count; ++i) {
+        pick_columns(reinterpret_cast<const std::byte*>(rows + i * input.source.inputs), columns,
+                     values + i * k);
+      }
+      if (!input.kernels.narrow_row(
+              {.type = dtype_of(type), .k = stored.count * k, .row = values, .out = bits})) {
+        fits.store(false, std::memory_order_relaxed);
+      }
+    }
+    ops::pack_panels16(bits, k, stored.count, k, panels.data() + panel.panel * panel_size);
+  });
+  if (!fits.load(std::memory_order_relaxed)) return std::nullopt;
+  return tensor::Shared<uint16_t>(std::move(panels));
 }
 
 }  // namespace
-
-bool round_to_sixteen_bit(const float* values, int64_t count, ops::SixteenBit type, uint16_t* out) {
-  uint32_t largest = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t magnitude = std::bit_cast<uint32_t>(values[i]) & 0x7fffffffu;
-    largest = magnitude > largest ? magnitude : largest;
-  }
-  if (type == ops::SixteenBit::f16) {
-    if (largest >= 0x477ff000u) return false;  // 65520 rounds to infinity
-    for (int64_t i = 0; i < count; ++i) out[i] = f16_bits(values[i]);
-    return true;
-  }
-  if (largest >= 0x7f7f8000u) return false;
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t bits = std::bit_cast<uint32_t>(values[i]);
-    out[i] = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-  }
-  return true;
-}
 
 void pack_int8(const PackInput& input, LinearParts& parts) {
   if (input.source.inputs > ops::kInt8MaxK) {
@@ -218,7 +290,7 @@ void pack_int8(const PackInput& input, LinearParts& parts) {
 }
 
 bool pack_sixteen_bit(const PackInput& input, ops::SixteenBit type, LinearParts& parts) {
-  std::optional<tensor::Shared<uint16_t>> panels = pack_columns(input, type, nullptr);
+  std::optional<tensor::Shared<uint16_t>> panels = pack_all(input, type);
   if (!panels) return false;
   parts.panels16 = std::move(*panels);
   parts.sixteen_bit = type;
@@ -233,11 +305,11 @@ void pack_kept_columns(const PackInput& input, std::span<const int32_t> columns,
   parts.kept_panels = {};
   if (columns.empty()) return;
   parts.sixteen_bit = input.source.sixteen_bit;
-  std::optional<tensor::Shared<uint16_t>> panels = pack_columns(input, parts.sixteen_bit, &columns);
+  std::optional<tensor::Shared<uint16_t>> panels = pack_columns(input, columns, parts.sixteen_bit);
   if (!panels) {
     parts.sixteen_bit = ops::SixteenBit::bf16;
-    panels = pack_columns(input, parts.sixteen_bit, &columns);
-    OCTET_CHECK(panels.has_value());  // read_panels admits no weight beyond bf16
+    panels = pack_columns(input, columns, parts.sixteen_bit);
+    OCTET_CHECK(panels.has_value());  // packing admitted no weight beyond bf16
   }
   parts.kept_panels = std::move(*panels);
 }
@@ -245,9 +317,10 @@ void pack_kept_columns(const PackInput& input, std::span<const int32_t> columns,
 void pack_thirty_two_bit(const PackInput& input, LinearParts& parts) {
   const int64_t panel_size = kColumns * input.source.inputs;
   tensor::Array<float> panels(panels_of(input.source) * panel_size);
-  read_panels(input, [&](const PanelRows& panel) {
-    ops::pack_panels32(panel.rows, input.source.inputs, panel.count, input.source.inputs,
-                       panels.data() + panel.panel * panel_size);
+  PanelReader reader(input);
+  reader.for_each([&](const PanelRows& panel) {
+    ops::pack_panels32(reader.floats(panel), input.source.inputs, panel.stored.count,
+                       input.source.inputs, panels.data() + panel.panel * panel_size);
   });
   parts.panels32 = tensor::Shared<float>(std::move(panels));
 }

@@ -26,8 +26,4 @@ void pack_kept_columns(const PackInput& input, std::span<const int32_t> columns,
 /// panels32.
 void pack_thirty_two_bit(const PackInput& input, LinearParts& parts);
 
-/// Rounds to the nearest 16-bit values, ties to even, for finite values. Returns false when one
-/// does not fit f16; bf16 always fits up to rounding to infinity, reported alike.
-bool round_to_sixteen_bit(const float* values, int64_t count, ops::SixteenBit type, uint16_t* out);
-
 }  // namespace octet::linear

@@ -26,37 +26,6 @@ std::string error_of(const std::function<void()>& action) {
   return "";
 }
 
-TEST(Pack, RoundsToSixteenBitsLikeTheConversionsOfBase) {
-  // Every sign and exponent that fits f16, with mantissas at, just off and between all ties.
-  std::vector<float> values;
-  std::mt19937 generator(1);
-  const auto random = [&] { return static_cast<uint32_t>(generator()); };
-  for (uint32_t exponent = 0; exponent < 142; ++exponent) {
-    for (int i = 0; i < 2000; ++i) {
-      uint32_t mantissa = random() & 0x7fffffu;
-      if (i % 2 == 0) mantissa = ((mantissa & 0x7fe000u) | 0x1000u) + random() % 3 - 1;
-      values.push_back(
-          std::bit_cast<float>((random() & 0x80000000u) | (exponent << 23) | mantissa));
-    }
-  }
-  const auto count = std::ssize(values);
-  std::vector<uint16_t> bits(values.size());
-  ASSERT_TRUE(round_to_sixteen_bit(values.data(), count, ops::SixteenBit::f16, bits.data()));
-  for (size_t i = 0; i < values.size(); ++i) ASSERT_EQ(bits[i], float_to_f16(values[i]));
-  ASSERT_TRUE(round_to_sixteen_bit(values.data(), count, ops::SixteenBit::bf16, bits.data()));
-  for (size_t i = 0; i < values.size(); ++i) ASSERT_EQ(bits[i], float_to_bf16(values[i]));
-}
-
-TEST(Pack, SaysWhenAValueDoesNotFitF16) {
-  uint16_t bits[1];
-  const float fits = std::nextafter(65520.0f, 0.0f);
-  EXPECT_TRUE(round_to_sixteen_bit(&fits, 1, ops::SixteenBit::f16, bits));
-  EXPECT_EQ(bits[0], 0x7bff);
-  const float too_large = -65520.0f;
-  EXPECT_FALSE(round_to_sixteen_bit(&too_large, 1, ops::SixteenBit::f16, bits));
-  EXPECT_TRUE(round_to_sixteen_bit(&too_large, 1, ops::SixteenBit::bf16, bits));
-}
-
 TEST(Pack, ErrorsNameTheLayer) {
   device::Cpu cpu(2);
   for (float bad :
@@ -184,6 +153,77 @@ TEST(Pack, RowsAreReadBackAsTheyWereRounded) {
         const float expected = method == Method::bf16 ? bf16_to_float(float_to_bf16(w)) : w;
         EXPECT_EQ(row[k], expected);
       }
+    }
+  }
+}
+
+/// The weights of `layer` as a checkpoint would store them in `type`, rows apart from each other.
+struct StoredLayer {
+  StoredLayer(const TestLayer& layer, tensor::DType stored_type)
+      : outputs(layer.outputs), inputs(layer.inputs), stored(layer.stored), type(stored_type) {
+    for (int64_t n = 0; n < outputs; ++n) {
+      std::vector<std::byte>& row = rows.emplace_back();
+      for (int64_t k = 0; k < inputs; ++k) {
+        const float w = layer.w[static_cast<size_t>(n * inputs + k)];
+        const uint16_t bits = type == tensor::DType::f16 ? float_to_f16(w) : float_to_bf16(w);
+        const auto* from = type == tensor::DType::f32 ? reinterpret_cast<const std::byte*>(&w)
+                                                      : reinterpret_cast<const std::byte*>(&bits);
+        row.insert(row.end(), from, from + tensor::info(type).block_bytes);
+      }
+    }
+  }
+  WeightSource source() const {
+    WeightSource source{.outputs = outputs,
+                        .inputs = inputs,
+                        .sixteen_bit = stored == quant::SixteenBit::f16 ? ops::SixteenBit::f16
+                                                                        : ops::SixteenBit::bf16};
+    source.stored_type = type;
+    source.stored_row = [this](int64_t n) { return rows[static_cast<size_t>(n)].data(); };
+    return source;
+  }
+
+  int64_t outputs;
+  int64_t inputs;
+  quant::SixteenBit stored;
+  tensor::DType type;
+  std::vector<std::vector<std::byte>> rows;
+};
+
+TEST(Pack, WeightsTakenFromWhereTheyAreStoredMakeTheSameLayer) {
+  Workspace workspace;
+  for (device::Isa isa : isas_of(device::cpu_features())) {
+    device::Cpu cpu(2, isa);
+    for (tensor::DType type : {tensor::DType::f32, tensor::DType::f16, tensor::DType::bf16}) {
+      const TestLayer layer(
+          37, 101, 6,
+          type == tensor::DType::bf16 ? quant::SixteenBit::bf16 : quant::SixteenBit::f16);
+      const StoredLayer stored(layer, type);
+      for (Method method : all_methods()) {
+        for (OutlierMode outliers : {OutlierMode::kept, OutlierMode::batch}) {
+          const Precision precision{.method = method, .outliers = outliers};
+          Linear linear = Linear::pack(cpu, stored.source(), layer.bias, precision, "stored");
+          if (keeps_columns(precision)) linear.keep_columns(cpu, stored.source(), layer.kept);
+          EXPECT_EQ(first_difference(
+                        run(cpu, linear, layer.activations(), workspace),
+                        run(cpu, layer.pack(cpu, precision), layer.activations(), workspace)),
+                    "")
+              << device::name(isa) << ", " << tensor::name(type) << ", " << name(method);
+        }
+      }
+    }
+  }
+}
+
+TEST(Pack, StoredWeightsThatAreNotFiniteAreAnErrorThatNamesTheRow) {
+  device::Cpu cpu(2);
+  TestLayer layer(20, 30, 1);
+  layer.w[17 * 30 + 29] = std::numeric_limits<float>::infinity();
+  for (tensor::DType type : {tensor::DType::f32, tensor::DType::f16, tensor::DType::bf16}) {
+    const StoredLayer stored(layer, type);
+    for (Method method : all_methods()) {
+      const std::string message = error_of(
+          [&] { Linear::pack(cpu, stored.source(), {}, {.method = method}, "layers.3.mlp.up"); });
+      EXPECT_NE(message.find("layers.3.mlp.up: row 17"), std::string::npos) << message;
     }
   }
 }

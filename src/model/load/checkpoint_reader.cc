@@ -28,9 +28,24 @@ struct CheckpointReader::Part {
       checkpoint::decode_rows(*view, first, rows, out);
     } else {
       for (int64_t i = 0; i < rows; ++i) {
-        checkpoint::decode_rows(*view, gguf_row(first + i, paired_head_dim), 1, out + i * inputs);
+        checkpoint::decode_rows(*view, stored_index(first + i), 1, out + i * inputs);
       }
     }
+  }
+
+  /// True when rows lie in the file as plain numbers that packing can take from there.
+  bool is_plain() const {
+    const tensor::DType type = view->dtype;
+    return !transposed && (type == tensor::DType::f32 || type == tensor::DType::f16 ||
+                           type == tensor::DType::bf16);
+  }
+  const std::byte* stored_row(int64_t row) const {
+    return view->bytes.data() + stored_index(row) * view->row_bytes();
+  }
+
+ private:
+  int64_t stored_index(int64_t row) const {
+    return paired_head_dim == 0 ? row : gguf_row(row, paired_head_dim);
   }
 };
 
@@ -75,6 +90,17 @@ linear::WeightSource CheckpointReader::source(const LinearNames& names, int64_t 
   source.outputs = names.outputs();
   source.inputs = names.inputs;
   source.sixteen_bit = all_bf16 ? ops::SixteenBit::bf16 : ops::SixteenBit::f16;
+  const tensor::DType type = parts.front().view->dtype;
+  if (std::all_of(parts.begin(), parts.end(), [type](const Part& each) {
+        return each.is_plain() && each.view->dtype == type;
+      })) {
+    source.stored_type = type;
+    source.stored_row = [parts](int64_t row) {
+      auto each = parts.begin();
+      for (; row >= each->outputs; ++each) row -= each->outputs;
+      return each->stored_row(row);
+    };
+  }
   source.read_rows = [parts = std::move(parts)](int64_t first, int64_t rows, float* out) {
     int64_t begin = 0;
     for (const Part& each : parts) {

@@ -184,7 +184,13 @@ TEST(Search, TokensAreTheSameEverywhere) {
 
 TEST(Search, FindsColumnsThatReachTheThresholdInAnyRow) {
   const std::vector<float> x = {0, -6, 1, 5.99f, 6, 0, 0, -5};
-  EXPECT_EQ(columns_reaching({x.data(), 2, 4}, 6.0f), (std::vector<int32_t>{0, 1}));
+  device::Cpu cpu(2);
+  EXPECT_EQ(columns_reaching(cpu, {x.data(), 2, 4}, 6.0f), (std::vector<int32_t>{0, 1}));
+  std::vector<float> wide(3 * 2000, 5.0f);
+  wide[511] = wide[2000 + 512] = 7;
+  wide.back() = -6;
+  EXPECT_EQ(columns_reaching(cpu, {wide.data(), 3, 2000}, 6.0f),
+            (std::vector<int32_t>{511, 512, 1999}));
 }
 
 TEST(GgufModel, RowsOfAHeadGoFromPairsToHalves) {

@@ -19,14 +19,21 @@ constexpr int64_t kSearchTokens = 128;
 
 }  // namespace
 
-std::vector<int32_t> columns_reaching(MatrixView<const float> x, float threshold) {
+std::vector<int32_t> columns_reaching(device::Cpu& cpu, MatrixView<const float> x,
+                                      float threshold) {
   std::vector<uint8_t> reached(static_cast<size_t>(x.columns), 0);
-  for (int64_t row = 0; row < x.rows; ++row) {
-    const float* values = x.row(row);
-    for (int64_t i = 0; i < x.columns; ++i) {
-      reached[static_cast<size_t>(i)] |= static_cast<uint8_t>(std::fabs(values[i]) >= threshold);
+  constexpr int64_t kColumnsPerTask = 512;
+  cpu.team().for_each((x.columns + kColumnsPerTask - 1) / kColumnsPerTask, [&](int64_t task, int) {
+    const int64_t first = task * kColumnsPerTask;
+    const int64_t count = std::min(kColumnsPerTask, x.columns - first);
+    uint8_t* mark = reached.data() + first;
+    for (int64_t row = 0; row < x.rows; ++row) {
+      const float* values = x.row(row) + first;
+      for (int64_t i = 0; i < count; ++i) {
+        mark[i] |= static_cast<uint8_t>(std::fabs(values[i]) >= threshold);
+      }
     }
-  }
+  });
   std::vector<int32_t> columns;
   for (int64_t i = 0; i < x.columns; ++i) {
     if (reached[static_cast<size_t>(i)] != 0) columns.push_back(static_cast<int32_t>(i));
@@ -161,7 +168,8 @@ void Packer::pack_slot(Layer& layer, int64_t index, LinearSlot slot,
   const bool skip = skipped(names);
   linear = pack_linear(names, skip);
   if (input != nullptr && !skip) {
-    const std::vector<int32_t> columns = columns_reaching(*input, options_.precision.threshold);
+    const std::vector<int32_t> columns =
+        columns_reaching(cpu_, *input, options_.precision.threshold);
     if (!columns.empty()) {
       linear.keep_columns(cpu_, reader_.source(names, architecture_.head_dim), columns);
     }
@@ -205,7 +213,7 @@ void Packer::search_and_pack_layers(Weights& weights) {
   }
   if (!quantised_head_) return;
   const std::vector<int32_t> columns =
-      columns_reaching(pass.final_hidden(), options_.precision.threshold);
+      columns_reaching(cpu_, pass.final_hidden(), options_.precision.threshold);
   if (columns.empty()) return;
   const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
                           a.embedding_size};

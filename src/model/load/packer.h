@@ -48,7 +48,8 @@ class Packer {
 };
 
 /// Columns of x in which some |value| reaches the threshold, ascending.
-std::vector<int32_t> columns_reaching(tensor::MatrixView<const float> x, float threshold);
+std::vector<int32_t> columns_reaching(device::Cpu& cpu, tensor::MatrixView<const float> x,
+                                      float threshold);
 
 /// The fixed pseudo-random token ids of the search: the same on every machine.
 std::vector<int32_t> search_tokens(int64_t count, int64_t vocabulary_size);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "checkpoint/decode.h"
 #include "model/families/families.h"
+#include "ops/pack_weights/pack_weights.h"
 
 namespace octet::model {
 
@@ -134,18 +135,12 @@ class PartsReader {
                                       int64_t columns, int64_t k) {
     tensor::Array<int32_t> sums(columns);
     std::atomic<bool> damaged{false};
+    const auto sum_panel = ops::choose(ops::sum_panel_kernels(), cpu_.features()).function;
     cpu_.team().for_each(columns / ops::kPanelColumns, [&](int64_t panel, int) {
-      const int8_t* code = codes.data() + panel * ops::kPanelColumns * k;
-      int32_t* sum = &sums[panel * ops::kPanelColumns];
-      int8_t lowest = 0;
-      for (int64_t group = 0; group < k / 4; ++group) {
-        for (int64_t i = 0; i < 4 * ops::kPanelColumns; ++i) {
-          lowest = std::min(lowest, code[i]);
-          sum[i / 4] += code[i];
-        }
-        code += 4 * ops::kPanelColumns;
+      const int64_t first = panel * ops::kPanelColumns;
+      if (!sum_panel({.panel = codes.data() + first * k, .k = k, .column_sums = &sums[first]})) {
+        damaged.store(true, std::memory_order_relaxed);
       }
-      if (lowest == -128) damaged.store(true, std::memory_order_relaxed);
     });
     if (damaged.load()) fail("{}: a code is -128, which octet never writes", where(base));
     return tensor::Shared<int32_t>(std::move(sums));
