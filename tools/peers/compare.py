@@ -29,6 +29,10 @@ class Run:
         self.figures: dict[tuple[str, str, str, str], list[float | None]] = {}
         self.failures: dict[str, str] = {}
         self.printed: dict[str, dict] = {}
+        self.started = datetime.datetime.now()
+        self.load_before = os.getloadavg()[0]
+        if self.load_before > BUSY:
+            warn(f"the machine is busy (load average {self.load_before:.1f}): expect noise")
 
     def open(self, contender: plan.Contender, model: str) -> Octet | Worker | None:
         where = f"{contender.label}, {model or 'products'}"
@@ -73,6 +77,9 @@ class Run:
         everyone = {one.key: one for group in groups.values() for one in group}
         opened = {key: self.open(one, model) for key, one in everyone.items()}
         for part, group in groups.items():
+            if not group:
+                continue
+
             def turn(name: str, round_: int, part: str = part) -> None:
                 key = name.rsplit("/", 1)[1]
                 speeds = opened[key].measure(plan.PARTS[part], self.options.tokens,
@@ -84,6 +91,7 @@ class Run:
 
             warn(f"{part}, {model}: {', '.join(one.label for one in group)}")
             self.alternate([f"{part}/{model}/{one.key}" for one in group if opened[one.key]], turn)
+            self.save()
         close(opened.values())
 
     def matmul(self) -> None:
@@ -107,6 +115,7 @@ class Run:
 
             warn(f"matmul, {size} to {4 * size}")
             self.alternate([f"matmul/{size}/{key}" for key in opened if opened[key]], turn)
+            self.save()
         close(opened.values())
 
     def load(self) -> None:
@@ -124,16 +133,21 @@ class Run:
 
         warn(f"load, {model}")
         self.alternate([f"load/{model}/{key}" for key in keys if opened[key]], turn)
+        self.save()
         close(opened.values())
 
-    def results(self, started: datetime.datetime, load_before: float) -> dict:
+    def save(self) -> None:
+        """What there is so far, so that an interrupted run is not lost."""
+        Path(self.options.json).write_text(json.dumps(self.results(), indent=1) + "\n")
+
+    def results(self) -> dict:
         weights = hf_folder("llama-1.17b") / "model.safetensors"
         return {
-            "date": started.strftime("%Y-%m-%d %H:%M"), "cpu": cpu_model(), "cpus": os.cpu_count(),
+            "date": self.started.strftime("%Y-%m-%d %H:%M"), "cpu": cpu_model(), "cpus": os.cpu_count(),
             "threads": self.options.threads, "rounds": self.options.rounds,
             "tokens": self.options.tokens, "seconds": self.options.seconds,
-            "minutes": (datetime.datetime.now() - started).total_seconds() / 60,
-            "load_average_before": load_before, "versions": versions(),
+            "minutes": (datetime.datetime.now() - self.started).total_seconds() / 60,
+            "load_average_before": self.load_before, "versions": versions(),
             "checkpoint_bytes": weights.stat().st_size if weights.exists() else 0,
             "failures": self.failures, "octet": self.printed,
             "figures": [dict(zip(("part", "subject", "case", "contender"), key), values=values)
@@ -212,10 +226,6 @@ def main() -> int:
     if not PYTHON.exists():
         warn("no peers are installed; run tools/peers/setup")
         return 1
-    started = datetime.datetime.now()
-    load_before = os.getloadavg()[0]
-    if load_before > BUSY:
-        warn(f"the machine is busy (load average {load_before:.1f}): expect noise")
     run = Run(options)
     of_models = [part for part in options.parts if plan.PARTS[part]]
     for model in options.models if of_models else []:
@@ -224,9 +234,8 @@ def main() -> int:
         run.matmul()
     if "load" in options.parts:
         run.load()
-    results = run.results(started, load_before)
-    Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
-    return report.write(results, options.markdown, options.plot)
+    run.save()
+    return report.write(run.results(), options.markdown, options.plot)
 
 
 if __name__ == "__main__":

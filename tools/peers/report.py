@@ -217,7 +217,7 @@ def plot(results: dict, path: Path) -> None:
                                  ("matmul", "load")))
     across = 2
     down = -(-len(columns) // across)
-    terminal = "svg enhanced mouse background 'white'" if path.suffix == ".svg" else "pngcairo"
+    terminal = "svg background 'white'" if path.suffix == ".svg" else "pngcairo"
     script = "\n".join([
         f"set terminal {terminal} size 1100,{max(1, down) * 230 + 40} font 'sans,11'",
         f"set output '{path}'",
