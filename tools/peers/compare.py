@@ -9,15 +9,17 @@ import argparse
 import datetime
 import json
 import os
+import resource
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import plan
 import report
 from contenders import PEERS, PYTHON, ROOT, Failure, Octet, Worker, hf_folder, warn
 
-BUSY = 0.5  # load average from which the machine is not quiet
+BUSY = 0.5  # load average from which a machine is not quiet
 
 
 class Run:
@@ -31,18 +33,35 @@ class Run:
         self.printed: dict[str, dict] = {}
         self.started = datetime.datetime.now()
         self.load_before = os.getloadavg()[0]
+        self.busy_before = busy_seconds()
+        self.others: float | None = None  # the share of the CPUs' time that others had
+        self.opened: list[Octet | Worker] = []
         if self.load_before > BUSY:
             warn(f"the machine is busy (load average {self.load_before:.1f}): expect noise")
 
     def open(self, contender: plan.Contender, model: str) -> Octet | Worker | None:
         where = f"{contender.label}, {model or 'products'}"
         try:
-            if contender.program:
-                return Worker(contender, model, self.options.threads)
-            return Octet(self.octet_path, contender, model, self.options.threads)
+            self.opened.append(
+                Worker(contender, model, self.options.threads) if contender.program else
+                Octet(self.octet_path, contender, model, self.options.threads))
+            return self.opened[-1]
         except Failure as failure:
             self.fail(where, failure)
             return None
+
+    def close(self) -> None:
+        while self.opened:
+            self.opened.pop().close()
+
+    def finish(self) -> None:
+        """Ends every process; what the CPUs did and ours did not, others did."""
+        self.close()
+        own = resource.getrusage(resource.RUSAGE_CHILDREN)
+        elapsed = (datetime.datetime.now() - self.started).total_seconds()
+        busy = busy_seconds() - self.busy_before - own.ru_utime - own.ru_stime
+        self.others = max(0.0, busy / elapsed / (os.cpu_count() or 1))
+        self.save()
 
     def fail(self, where: str, failure: Failure) -> None:
         warn(f"{where}: {failure}")
@@ -92,7 +111,7 @@ class Run:
             warn(f"{part}, {model}: {', '.join(one.label for one in group)}")
             self.alternate([f"{part}/{model}/{one.key}" for one in group if opened[one.key]], turn)
             self.save()
-        close(opened.values())
+        self.close()
 
     def matmul(self) -> None:
         keys = [key for key in plan.MATMUL_PEERS if self.wanted(key)]
@@ -116,7 +135,7 @@ class Run:
             warn(f"matmul, {size} to {4 * size}")
             self.alternate([f"matmul/{size}/{key}" for key in opened if opened[key]], turn)
             self.save()
-        close(opened.values())
+        self.close()
 
     def load(self) -> None:
         model = "llama-1.17b"
@@ -134,7 +153,7 @@ class Run:
         warn(f"load, {model}")
         self.alternate([f"load/{model}/{key}" for key in keys if opened[key]], turn)
         self.save()
-        close(opened.values())
+        self.close()
 
     def save(self) -> None:
         """What there is so far, so that an interrupted run is not lost."""
@@ -147,17 +166,12 @@ class Run:
             "threads": self.options.threads, "rounds": self.options.rounds,
             "tokens": self.options.tokens, "seconds": self.options.seconds,
             "minutes": (datetime.datetime.now() - self.started).total_seconds() / 60,
-            "load_average_before": self.load_before, "versions": versions(),
+            "load_average_before": self.load_before,
+            "others_share": self.others, "versions": versions(),
             "checkpoint_bytes": weights.stat().st_size if weights.exists() else 0,
             "failures": self.failures, "octet": self.printed,
             "figures": [dict(zip(("part", "subject", "case", "contender"), key), values=values)
                         for key, values in self.figures.items()]}
-
-
-def close(opened: Iterable[Octet | Worker | None]) -> None:
-    for contender in opened:
-        if contender:
-            contender.close()
 
 
 def read_through(path: Path) -> None:
@@ -165,6 +179,13 @@ def read_through(path: Path) -> None:
     with path.open("rb", buffering=0) as file:
         while file.read(1 << 24):
             pass
+
+
+def busy_seconds() -> float:
+    """That all CPUs worked since the system started, or were withheld from it."""
+    user, nice, system, _, _, irq, softirq, steal = map(
+        int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_model() -> str:
@@ -226,15 +247,20 @@ def main() -> int:
     if not PYTHON.exists():
         warn("no peers are installed; run tools/peers/setup")
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run = Run(options)
     of_models = [part for part in options.parts if plan.PARTS[part]]
-    for model in options.models if of_models else []:
-        run.models(model, of_models)
-    if "matmul" in options.parts:
-        run.matmul()
-    if "load" in options.parts:
-        run.load()
-    run.save()
+    try:
+        for model in options.models if of_models else []:
+            run.models(model, of_models)
+        if "matmul" in options.parts:
+            run.matmul()
+        if "load" in options.parts:
+            run.load()
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        run.finish()
     return report.write(run.results(), options.markdown, options.plot)
 
 

@@ -96,9 +96,12 @@ class Worker:
         return figures
 
     def close(self) -> None:
-        self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.stdin.close()
+        except OSError:
+            pass  # it is gone
+        try:
+            self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

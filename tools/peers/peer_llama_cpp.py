@@ -20,8 +20,9 @@ class LlamaCpp:
     def __init__(self, path: str, threads: int) -> None:
         llama.llama_log_set(quiet, None)
         llama.llama_backend_init()
-        self.model = llama.llama_model_load_from_file(
-            path.encode(), llama.llama_model_default_params())
+        params = llama.llama_model_default_params()
+        params.use_mmap = False  # the system may take back mapped pages while others have a turn
+        self.model = llama.llama_model_load_from_file(path.encode(), params)
         if not self.model:
             raise RuntimeError(f"cannot load {path}")
         self.vocabulary = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(self.model))

@@ -88,8 +88,6 @@ def responder(load: Callable[[], transformers.PreTrainedModel] | None,
               make: Callable[[int], list[Layer]]) -> Callable[[dict], dict]:
     """Answers all that a PyTorch worker can measure; `load` is None without a model."""
     peer = Transformers(load()) if load else None
-    if peer:
-        measure_model(peer, {"case": "prompt", "tokens": 32, "seconds": 0})  # warms up
 
     def respond(request: dict) -> dict:
         nonlocal peer

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import plan
 
+MOST_OTHERS = 0.05  # share of the CPUs' time that others may have for a verdict
+
 Values = list[float | None]
 
 
@@ -44,10 +46,17 @@ def ratio_cell(found: list[float]) -> str:
     return f"{statistics.median(found):.2f} ({min(found):.2f}–{max(found):.2f})"
 
 
-def verdict(found: list[float], goal: float) -> str:
+def verdict(found: list[float], goal: float, results: dict) -> str:
     if not found:
         return "not measured"
+    if not quiet(results):
+        return "no verdict: busy machine"
     return "reached" if statistics.median(found) >= goal else "not reached"
+
+
+def quiet(results: dict) -> bool:
+    """Whether others left the CPUs alone: contenders do not suffer alike when they do not."""
+    return results["others_share"] is not None and results["others_share"] <= MOST_OTHERS
 
 
 def figure(value: float | None) -> str:
@@ -71,11 +80,15 @@ def command(part: str, models: str, results: dict) -> str:
     return f"`tools/peers/compare.py --parts {part}{flags} -t {results['threads']}`"
 
 
+def others(results: dict) -> str:
+    share = results["others_share"]
+    return "unknown, the run was interrupted" if share is None else f"{share:.0%}"
+
+
 def head(results: dict) -> str:
     text = (f"{results['date']}, {results['cpu']}, {results['cpus']} CPUs, {results['threads']} "
             f"threads each; {results['rounds']} rounds in alternating order, "
-            f"{results['minutes']:.0f} minutes, load average before: "
-            f"{results['load_average_before']:.1f}.\n{', '.join(results['versions'])}.\n")
+            f"{results['minutes']:.0f} minutes, others' share of the CPUs: {others(results)}.\n{', '.join(results['versions'])}.\n")
     for where, why in results["failures"].items():
         text += f"Left out: {where}: {why}\n"
     for printed in results["octet"].values():
@@ -96,7 +109,8 @@ def goals_table(results: Results) -> str:
         rows.append([f"{plan.MODELS[goal.model]}, {case_label(goal.case)}: "
                      f"{plan.CONTENDERS[goal.ours].label} over "
                      f"{plan.CONTENDERS[goal.against].label}",
-                     ratio_cell(found), f"{goal.ratio:g}", verdict(found, goal.ratio),
+                     ratio_cell(found), f"{goal.ratio:g}",
+                     verdict(found, goal.ratio, results.results),
                      command(goal.part, goal.model, results.results)])
     return table(rows) if len(rows) > 1 else ""
 
@@ -156,7 +170,7 @@ def matmul_table(results: Results) -> str:
             rows.append([size, row,
                          *(figure(results.median("matmul", size, row, name)) for name in names),
                          *map(ratio_cell, found), f"{'≥' if goal > 1 else '>'} {goal:g}",
-                         " / ".join(verdict(one, goal) for one in found)])
+                         " / ".join(verdict(one, goal, results.results) for one in found)])
     text = command("matmul", "", results.results)
     return f"{table(rows)}\nLinear layers with three outlier columns: {text}\n"
 
@@ -181,7 +195,7 @@ def load_table(results: Results) -> str:
         return ""
     found = ratios(results.of(*key, "bnb"), results.of(*key, "octet"))
     return (f"{table(rows)}\nbitsandbytes' time over octet's: {ratio_cell(found)}, goal "
-            f"{plan.LOAD_GOAL:g}: {verdict(found, plan.LOAD_GOAL)}; goal of octet's rate: "
+            f"{plan.LOAD_GOAL:g}: {verdict(found, plan.LOAD_GOAL, results.results)}; goal of octet's rate: "
             f"{plan.LOAD_GB_PER_S:g} GB/s: {command('load', '', results.results)}\n")
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 FEWEST, MOST = 2, 15  # repeats of a measurement
+WARM_STEPS = 4        # of decoding, before the first
 
 
 class ModelPeer(Protocol):
@@ -61,8 +62,10 @@ def measure_model(peer: ModelPeer, request: dict) -> dict:
 
     tokens, batch = request["tokens"], request.get("batch", 1)
     if request["case"] == "prompt":
+        peer.prompt(ids(tokens))  # warms up, as octet's bench does
         durations = repeat(lambda: peer.prompt(ids(tokens)), request["seconds"])
     else:
+        peer.decode([ids(min(tokens, WARM_STEPS)) for _ in range(batch)])
         durations = repeat(lambda: peer.decode([ids(tokens) for _ in range(batch)]),
                            request["seconds"])
     return {"tokens_per_s": tokens * batch / statistics.median(durations),
@@ -102,7 +105,6 @@ def serve_model(open_model: Callable[[argparse.Namespace], ModelPeer],
                 add_flags: Callable[[argparse.ArgumentParser], None] | None = None) -> None:
     def open_peer(options: argparse.Namespace) -> Callable[[dict], dict]:
         peer = open_model(options)
-        measure_model(peer, {"case": "prompt", "tokens": 32, "seconds": 0})  # warms up
         return lambda request: measure_model(peer, request)
 
     serve(open_peer, add_flags)
