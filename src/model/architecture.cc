@@ -23,7 +23,26 @@ int64_t parameters_of(const NormNames& names, int64_t size) {
   return (names.weight.empty() ? 0 : size) + (names.bias.empty() ? 0 : size);
 }
 
+int64_t query_key_norm_parameters(const Architecture& a, const LayerNames& layer) {
+  const bool rows = a.query_key_norm == QueryKeyNorm::row;
+  const auto parameters = [&](const std::vector<std::string>& weights, int64_t row_size) {
+    return static_cast<int64_t>(weights.size()) * (rows ? row_size : a.head_dim) *
+           (layer.query_key_norm_bias ? 2 : 1);
+  };
+  return parameters(layer.query_norm, a.query_size()) + parameters(layer.key_norm, a.kv_size());
+}
+
 }  // namespace
+
+LinearNames Architecture::token_embedding() const {
+  return {{{.weight = names.token_embedding, .bias = "", .outputs = vocabulary_size}},
+          embedding_size};
+}
+
+LinearNames Architecture::lm_head() const {
+  return {{{.weight = names.lm_head, .bias = names.lm_head_bias, .outputs = vocabulary_size}},
+          embedding_size};
+}
 
 int64_t Architecture::linear_parameters() const {
   int64_t sum = 0;
@@ -39,12 +58,17 @@ int64_t Architecture::linear_parameters() const {
 int64_t Architecture::parameters() const {
   int64_t sum = vocabulary_size * embedding_size;
   if (!tied_embeddings) sum += vocabulary_size * embedding_size;
+  if (!names.lm_head_bias.empty()) sum += vocabulary_size;
   if (!names.position_embedding.empty()) sum += (max_positions + position_offset) * hidden_size;
   sum += parameters_of(names.embedding_projection) + parameters_of(names.output_projection) +
+         parameters_of(names.embedding_norm, hidden_size) +
          parameters_of(names.final_norm, hidden_size);
   for (const LayerNames& layer : layer_names) {
-    sum += parameters_of(layer.attention_norm, hidden_size) +
-           parameters_of(layer.feed_forward_norm, hidden_size) + parameters_of(layer.qkv) +
+    for (const NormNames* each : {&layer.attention_norm, &layer.attention_output_norm,
+                                  &layer.feed_forward_norm, &layer.feed_forward_output_norm}) {
+      sum += parameters_of(*each, hidden_size);
+    }
+    sum += query_key_norm_parameters(*this, layer) + parameters_of(layer.qkv) +
            parameters_of(layer.attention_output) + parameters_of(layer.up) +
            parameters_of(layer.down);
   }

@@ -12,14 +12,28 @@ namespace octet::model {
 enum class NormKind : uint8_t { layer, rms };
 /// pre: x + f(norm(x)); post: norm(x + f(x)).
 enum class NormPlace : uint8_t { pre, post };
-enum class Positions : uint8_t { learned, rope };
+/// sinusoidal is learned's table, computed; alibi adds to the scores a slope times the distance.
+enum class Positions : uint8_t { learned, sinusoidal, rope, alibi };
+/// sequential: h = x + attention(norm(x)), h + feed_forward(norm'(h));
+/// parallel: x + attention(norm(x)) + feed_forward(norm'(x)); parallel_shared: with norm for norm'.
+enum class Residual : uint8_t { sequential, parallel, parallel_shared };
+/// Norm of queries and keys before their positions: of each head, or of the whole row at once.
+enum class QueryKeyNorm : uint8_t { none, head, row };
 
 /// Rotary embedding: pair i of a head turns by position · inverse_frequencies[i] radians.
 struct Rope {
   int64_t rotary_dim = 0;
   bool interleaved = false;
   std::vector<float> inverse_frequencies;  ///< [rotary_dim / 2], scaling already applied
-  float attention_factor = 1;              ///< multiplies cos and sin (yarn)
+  float attention_factor = 1;              ///< multiplies cos and sin (yarn, longrope)
+  /// Instead of inverse_frequencies where the context is longer than short_context (longrope).
+  std::vector<float> long_inverse_frequencies;
+  int64_t short_context = 0;
+
+  const std::vector<float>& frequencies(int64_t context) const {
+    const bool longer = !long_inverse_frequencies.empty() && context > short_context;
+    return longer ? long_inverse_frequencies : inverse_frequencies;
+  }
 };
 
 /// A weight matrix of the checkpoint that a linear layer is made of; several are stacked along the
@@ -29,6 +43,9 @@ struct MatrixName {
   std::string bias;         ///< empty: none
   bool transposed = false;  ///< stored [inputs, outputs] (GPT-2's Conv1D)
   int64_t outputs = 0;
+  /// > 0: a fused q/k/v whose rows are stored in groups of this many query heads, their key head
+  /// and their value head (1: head by head). 0: all queries, all keys, all values.
+  int64_t group_queries = 0;
 };
 
 /// How ranks of a tensor-parallel group would share a layer.
@@ -52,10 +69,15 @@ struct NormNames {
 struct LayerNames {
   NormNames attention_norm;
   LinearNames qkv;
+  std::vector<std::string> query_norm;  ///< weights, one for all heads or one for each
+  std::vector<std::string> key_norm;
+  bool query_key_norm_bias = false;
   LinearNames attention_output;
+  NormNames attention_output_norm;  ///< of what attention adds to the residual stream
   NormNames feed_forward_norm;
   LinearNames up;  ///< gate and up stacked when gated
   LinearNames down;
+  NormNames feed_forward_output_norm;
 };
 
 /// Names of everything outside the layers.
@@ -63,9 +85,11 @@ struct ModelNames {
   std::string token_embedding;
   std::string position_embedding;    ///< empty: none
   LinearNames embedding_projection;  ///< no parts: none (OPT-350M has one)
+  NormNames embedding_norm;
   NormNames final_norm;
   LinearNames output_projection;  ///< no parts: none (OPT-350M has one)
   std::string lm_head;            ///< the token embedding's name when tied
+  std::string lm_head_bias;       ///< empty: none
 };
 
 struct Architecture {
@@ -82,13 +106,24 @@ struct Architecture {
   NormKind norm = NormKind::rms;
   NormPlace norm_place = NormPlace::pre;
   float norm_epsilon = 1e-5f;
+  float norm_weight_offset = 0;  ///< added to the weights of RMS norms (Gemma: 1)
+  QueryKeyNorm query_key_norm = QueryKeyNorm::none;
+  Residual residual = Residual::sequential;
+  bool residual_after_norm = false;  ///< blocks add to norm(x) instead of x (a BLOOM option)
   Positions positions = Positions::rope;
   int64_t position_offset = 0;  ///< learned positions start at this row of the table (OPT: 2)
   Rope rope;
+  std::vector<float> alibi_slopes;  ///< [heads]
   ops::Activation activation = ops::Activation::silu;
   bool gated = false;
   float attention_scale = 0;                 ///< multiplies q·k
   std::vector<float> layer_attention_scale;  ///< per layer, when they differ (GPT-2 option)
+  float attention_softcap = 0;               ///< c: scores become c·tanh(score/c); 0: none
+  float qkv_clip = 0;  ///< queries, keys, values are clamped to ±this; 0: none
+  /// Positions each layer's attention sees, the row's own included; 0: all. Empty: all, everywhere.
+  std::vector<int64_t> layer_windows;
+  float embedding_scale = 1;
+  float logit_softcap = 0;
   bool tied_embeddings = false;
   std::vector<int32_t> end_tokens;
 
@@ -97,6 +132,12 @@ struct Architecture {
 
   int64_t query_size() const { return heads * head_dim; }
   int64_t kv_size() const { return kv_heads * head_dim; }
+  bool has_position_table() const {
+    return positions == Positions::learned || positions == Positions::sinusoidal;
+  }
+  /// The matrices [vocabulary_size, embedding_size] before and after the layers.
+  LinearNames token_embedding() const;
+  LinearNames lm_head() const;
   /// Parameters of the model, tied ones counted once; `linear` counts those in the layers' linear
   /// layers (what --method llm-int8 turns to int8).
   int64_t parameters() const;

@@ -46,9 +46,14 @@ class Config {
   /// Throws unless the option is absent, null or equal to `supported`.
   void require(std::string_view key, const nlohmann::json& supported) const;
 
-  /// Rotary frequencies for a head of `rotary_dim` rotated dimensions: rope_theta with
-  /// rope_scaling, or rope_parameters. Types default, linear and llama3; others are an Error.
-  Rope rope(int64_t rotary_dim) const;
+  /// Dimensions of a head that turn: `head_dim` times partial_rotary_factor (in rope_parameters, or
+  /// by itself under that name or `key`), `otherwise` when no factor is given.
+  int64_t rotary_dim(int64_t head_dim, double otherwise = 1,
+                     std::string_view key = "partial_rotary_factor") const;
+  /// Rotary frequencies of `rotary_dim` dimensions from rope_theta (or `theta_key`) with
+  /// rope_scaling, or from rope_parameters. Types default, linear, llama3, yarn and longrope;
+  /// others are an Error.
+  Rope rope(int64_t rotary_dim, std::string_view theta_key = "rope_theta") const;
 
  private:
   const nlohmann::json& json_;

@@ -7,8 +7,7 @@
 #include "base/error.h"
 #include "ops/activation/activation.h"
 #include "ops/attention/attention.h"
-#include "ops/norm/norm.h"
-#include "ops/rope/rope.h"
+#include "ops/simd/map.h"
 
 namespace octet::model {
 
@@ -49,6 +48,8 @@ ForwardPass::ForwardPass(device::Cpu& cpu, const Architecture& architecture, con
       step_(step),
       cache_(cache),
       scratch_(scratch),
+      norm_(ops::choose(ops::norm_kernels(), cpu.features()).function),
+      rope_(ops::choose(ops::rope_kernels(), cpu.features()).function),
       rows_(static_cast<int64_t>(step.tokens.size())) {
   const Architecture& a = architecture_;
   int64_t row = 0;
@@ -57,7 +58,7 @@ ForwardPass::ForwardPass(device::Cpu& cpu, const Architecture& architecture, con
     slice_rows_.push_back(row);
     row += slice.rows;
     const int64_t end = slice.first_position + slice.rows;
-    if (a.positions == Positions::learned && end > a.max_positions) {
+    if (a.has_position_table() && end > a.max_positions) {
       fail("position {} is past the {} positions this model has", end - 1, a.max_positions);
     }
   }
@@ -84,6 +85,7 @@ void ForwardPass::plan_attention() {
 
 void ForwardPass::rotary_angles() {
   const Rope& rope = architecture_.rope;
+  const std::vector<float>& frequencies = rope.frequencies(step_.context);
   const int64_t pairs = rope.rotary_dim / 2;
   scratch_.cos.ensure(rows_ * pairs);
   scratch_.sin.ensure(rows_ * pairs);
@@ -97,7 +99,7 @@ void ForwardPass::rotary_angles() {
       float* sin = &scratch_.sin[(first + r) * pairs];
       for (int64_t i = 0; i < pairs; ++i) {
         // The product in float, as the models were trained and as transformers computes it.
-        const float angle = position * rope.inverse_frequencies[static_cast<size_t>(i)];
+        const float angle = position * frequencies[static_cast<size_t>(i)];
         ops::cos_sin(angle, &cos[i], &sin[i]);
         cos[i] *= rope.attention_factor;
         sin[i] *= rope.attention_factor;
@@ -117,13 +119,21 @@ void ForwardPass::embed() {
     }
   }
   for_rows(cpu_, rows_, a.embedding_size, [&](int64_t row) {
-    weights_.token_embedding->read_row(step_.tokens[static_cast<size_t>(row)], embedded.row(row));
+    float* values = embedded.row(row);
+    weights_.token_embedding->read_row(step_.tokens[static_cast<size_t>(row)], values);
+    if (a.embedding_scale == 1) return;
+    for (int64_t i = 0; i < a.embedding_size; ++i) values[i] *= a.embedding_scale;
   });
   if (projected) {
     apply(*weights_.embedding_projection, embedded, hidden_, nullptr, 0, -1,
           "embedding projection");
   }
-  if (a.positions != Positions::learned) return;
+  if (a.has_position_table()) add_positions();
+  normalised(weights_.embedding_norm, hidden_, hidden_);
+}
+
+void ForwardPass::add_positions() {
+  const Architecture& a = architecture_;
   for (size_t s = 0; s < step_.slices.size(); ++s) {
     const Slice& slice = step_.slices[s];
     for (int64_t r = 0; r < slice.rows; ++r) {
@@ -139,16 +149,15 @@ void ForwardPass::embed() {
 MatrixView<float> ForwardPass::normalised(const Norm& norm, MatrixView<float> x,
                                           MatrixView<float> out) {
   if (!norm.present()) return x;
-  const auto kernel = ops::choose(ops::norm_kernels(), cpu_.features()).function;
   for_rows(cpu_, x.rows, 4 * x.columns, [&](int64_t row) {
-    kernel({.x = x.row(row),
-            .columns = x.columns,
-            .weight = norm.weight.data(),
-            .bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr,
-            .weight_offset = 0,
-            .epsilon = architecture_.norm_epsilon,
-            .subtract_mean = architecture_.norm == NormKind::layer,
-            .out = out.row(row)});
+    norm_({.x = x.row(row),
+           .columns = x.columns,
+           .weight = norm.weight.data(),
+           .bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr,
+           .weight_offset = architecture_.norm_weight_offset,
+           .epsilon = architecture_.norm_epsilon,
+           .subtract_mean = architecture_.norm == NormKind::layer,
+           .out = out.row(row)});
   });
   return out;
 }
@@ -176,42 +185,91 @@ void ForwardPass::layer(int64_t index, int64_t cache_layer, const InputObserver&
   feed_forward_block(layer, index, observer);
 }
 
-void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                                  const InputObserver& observer) {
+MatrixView<float> ForwardPass::block_input(const Norm& norm) {
   const bool pre = architecture_.norm_place == NormPlace::pre;
-  const MatrixView<float> x = pre ? normalised(layer.attention_norm, hidden_, normed_) : hidden_;
-  if (observer) observer(index, LinearSlot::qkv, x);
-  apply(layer.qkv, x, qkv_, nullptr, 0, index, name(LinearSlot::qkv));
-  place_keys_and_values(index, cache_layer);
-  attend(index, cache_layer);
-  if (observer) observer(index, LinearSlot::attention_output, attention_);
-  apply(layer.attention_output, attention_, hidden_, hidden_.data, hidden_.stride, index,
-        name(LinearSlot::attention_output));
-  if (!pre) normalised(layer.attention_norm, hidden_, hidden_);
+  return pre ? normalised(norm, hidden_, normed_) : hidden_;
 }
 
-void ForwardPass::place_keys_and_values(int64_t index, int64_t cache_layer) {
+void ForwardPass::add_block_output(const linear::Linear& linear, MatrixView<const float> x,
+                                   const Norm& output_norm, const Norm& post_norm, int64_t layer,
+                                   std::string_view what) {
+  if (output_norm.present()) {
+    apply(linear, x, normed_, nullptr, 0, layer, what);
+    normalised(output_norm, normed_, normed_);
+    for_rows(cpu_, rows_, hidden_.columns, [&](int64_t row) {
+      float* hidden = hidden_.row(row);
+      for (int64_t i = 0; i < hidden_.columns; ++i) hidden[i] += normed_.row(row)[i];
+    });
+  } else {
+    const MatrixView<float> residual = architecture_.residual_after_norm ? normed_ : hidden_;
+    apply(linear, x, hidden_, residual.data, residual.stride, layer, what);
+  }
+  if (architecture_.norm_place == NormPlace::post) normalised(post_norm, hidden_, hidden_);
+}
+
+void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
+                                  const InputObserver& observer) {
+  const MatrixView<float> x = block_input(layer.attention_norm);
+  if (observer) observer(index, LinearSlot::qkv, x);
+  apply(layer.qkv, x, qkv_, nullptr, 0, index, name(LinearSlot::qkv));
+  // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
+  if (architecture_.residual == Residual::parallel) block_input(layer.feed_forward_norm);
+  place_keys_and_values(layer, index, cache_layer);
+  attend(index, cache_layer);
+  if (observer) observer(index, LinearSlot::attention_output, attention_);
+  add_block_output(layer.attention_output, attention_, layer.attention_output_norm,
+                   layer.attention_norm, index, name(LinearSlot::attention_output));
+}
+
+void ForwardPass::prepare_heads(const Layer& layer, int64_t row) {
   const Architecture& a = architecture_;
-  const auto rotate = ops::choose(ops::rope_kernels(), cpu_.features()).function;
+  float* query = qkv_.row(row);
+  if (a.qkv_clip > 0) {
+    for (int64_t i = 0; i < qkv_.columns; ++i) {
+      query[i] = std::clamp(query[i], -a.qkv_clip, a.qkv_clip);
+    }
+  }
+  // Query and key heads lie side by side.
+  normalise_heads(layer.query_norm, query, a.query_size());
+  normalise_heads(layer.key_norm, query + a.query_size(), a.kv_size());
+  if (a.positions != Positions::rope) return;
   const int64_t pairs = a.rope.rotary_dim / 2;
+  rope_({.x = query,
+         .heads = a.heads + a.kv_heads,
+         .head_dim = a.head_dim,
+         .rotary_dim = a.rope.rotary_dim,
+         .interleaved = a.rope.interleaved,
+         .cos = &scratch_.cos[row * pairs],
+         .sin = &scratch_.sin[row * pairs]});
+}
+
+void ForwardPass::normalise_heads(const Norm& norm, float* x, int64_t size) {
+  if (!norm.present()) return;
+  const Architecture& a = architecture_;
+  const int64_t piece = a.query_key_norm == QueryKeyNorm::head ? a.head_dim : size;
+  for (int64_t first = 0; first < size; first += piece) {
+    const int64_t weights = first % norm.weight.size();  // one for all heads, or one for each
+    norm_({.x = x + first,
+           .columns = piece,
+           .weight = &norm.weight[weights],
+           .bias = norm.bias.size() > 0 ? &norm.bias[weights] : nullptr,
+           .weight_offset = a.norm_weight_offset,
+           .epsilon = a.norm_epsilon,
+           .subtract_mean = a.norm == NormKind::layer,
+           .out = x + first});
+  }
+}
+
+void ForwardPass::place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer) {
+  const Architecture& a = architecture_;
   std::atomic<bool> out_of_range{false};
   for (size_t s = 0; s < step_.slices.size(); ++s) {
     const Slice& slice = step_.slices[s];
     for_rows(cpu_, slice.rows, 2 * qkv_.columns, [&](int64_t r) {
       const int64_t row = slice_rows_[s] + r;
-      float* query = qkv_.row(row);
-      float* key = query + a.query_size();
+      prepare_heads(layer, row);
+      const float* key = qkv_.row(row) + a.query_size();
       const float* value = key + a.kv_size();
-      if (a.positions == Positions::rope) {
-        // Query and key heads lie side by side.
-        rotate({.x = query,
-                .heads = a.heads + a.kv_heads,
-                .head_dim = a.head_dim,
-                .rotary_dim = a.rope.rotary_dim,
-                .interleaved = a.rope.interleaved,
-                .cos = &scratch_.cos[row * pairs],
-                .sin = &scratch_.sin[row * pairs]});
-      }
       const int64_t position = slice.first_position + r;
       const int64_t page = slice.pages[position / ops::kPagePositions];
       for (int64_t h = 0; h < a.kv_heads; ++h) {
@@ -258,17 +316,17 @@ void ForwardPass::attend(int64_t index, int64_t cache_layer) {
             .page_stride = cache_.page_bytes(),
             .pages = slice.pages,
             .scale = scale,
-            .softcap = 0,
-            .window = 0,
-            .slopes = nullptr});
+            .softcap = a.attention_softcap,
+            .window = a.layer_windows.empty() ? 0 : a.layer_windows[static_cast<size_t>(index)],
+            .slopes = a.alibi_slopes.empty() ? nullptr : &a.alibi_slopes[kv_head * group]});
   });
 }
 
 void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
                                      const InputObserver& observer) {
   const Architecture& a = architecture_;
-  const bool pre = a.norm_place == NormPlace::pre;
-  const MatrixView<float> x = pre ? normalised(layer.feed_forward_norm, hidden_, normed_) : hidden_;
+  const MatrixView<float> x =
+      a.residual == Residual::sequential ? block_input(layer.feed_forward_norm) : normed_;
   if (observer) observer(index, LinearSlot::up, x);
   apply(layer.up, x, up_, nullptr, 0, index, name(LinearSlot::up));
   const auto activate = ops::choose(ops::activation_kernels(), cpu_.features()).function;
@@ -282,9 +340,8 @@ void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
   });
   const MatrixView<float> activated = up_.slice_columns(0, a.intermediate_size);
   if (observer) observer(index, LinearSlot::down, activated);
-  apply(layer.down, activated, hidden_, hidden_.data, hidden_.stride, index,
-        name(LinearSlot::down));
-  if (!pre) normalised(layer.feed_forward_norm, hidden_, hidden_);
+  add_block_output(layer.down, activated, layer.feed_forward_output_norm, layer.feed_forward_norm,
+                   index, name(LinearSlot::down));
 }
 
 MatrixView<const float> ForwardPass::final_hidden() {
@@ -317,6 +374,18 @@ void ForwardPass::logits(MatrixView<float> out) {
   rows_ = out.rows;
   hidden_.rows = normed_.rows = rows_;
   apply(*weights_.lm_head, final_hidden(), out, nullptr, 0, -1, "lm_head");
+  if (architecture_.logit_softcap > 0) cap_logits(out);
+}
+
+void ForwardPass::cap_logits(MatrixView<float> logits) {
+  const float cap = architecture_.logit_softcap;
+  const auto map = ops::choose(ops::map_kernels(), cpu_.features()).function;
+  for_rows(cpu_, logits.rows, logits.columns, [&](int64_t row) {
+    float* values = logits.row(row);
+    for (int64_t i = 0; i < logits.columns; ++i) values[i] /= cap;
+    map({.function = ops::Elementary::tanh, .x = values, .count = logits.columns, .out = values});
+    for (int64_t i = 0; i < logits.columns; ++i) values[i] *= cap;
+  });
 }
 
 }  // namespace octet::model

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "model/model.h"
+#include "ops/norm/norm.h"
+#include "ops/rope/rope.h"
 
 namespace octet::model {
 
@@ -46,12 +48,22 @@ class ForwardPass {
 
   void plan_attention();
   void rotary_angles();
+  void add_positions();
   tensor::MatrixView<float> normalised(const Norm& norm, tensor::MatrixView<float> x,
                                        tensor::MatrixView<float> out);
+  tensor::MatrixView<float> block_input(const Norm& norm);
+  /// hidden += linear(x) with the norms that the description puts there.
+  void add_block_output(const linear::Linear& linear, tensor::MatrixView<const float> x,
+                        const Norm& output_norm, const Norm& post_norm, int64_t layer,
+                        std::string_view what);
   void attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                        const InputObserver& observer);
   void feed_forward_block(const Layer& layer, int64_t index, const InputObserver& observer);
-  void place_keys_and_values(int64_t index, int64_t cache_layer);
+  void place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer);
+  /// From projected to what attention reads: clipped, normalised, turned to their position.
+  void prepare_heads(const Layer& layer, int64_t row);
+  void normalise_heads(const Norm& norm, float* x, int64_t size);
+  void cap_logits(tensor::MatrixView<float> logits);
   void attend(int64_t index, int64_t cache_layer);
   void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
              tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
@@ -63,6 +75,8 @@ class ForwardPass {
   const Step& step_;
   KvCache& cache_;
   Scratch& scratch_;
+  ops::NormFunction* norm_;
+  ops::RopeFunction* rope_;
   int64_t rows_;
   std::vector<int64_t> slice_rows_;  ///< first row of each slice
   std::vector<AttentionTile> tiles_;

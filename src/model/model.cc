@@ -28,11 +28,11 @@ int64_t Weights::bytes() const {
   if (embedding_projection) sum += embedding_projection->bytes();
   if (output_projection) sum += output_projection->bytes();
   for (const Layer& layer : layers) {
-    sum += norm_bytes(layer.attention_norm) + norm_bytes(layer.feed_forward_norm) +
-           layer.qkv.bytes() + layer.attention_output.bytes() + layer.up.bytes() +
-           layer.down.bytes();
+    for (const NormMember& member : kNormMembers) sum += norm_bytes(layer.*member.norm);
+    sum += norm_bytes(layer.query_norm) + norm_bytes(layer.key_norm);
+    for (LinearSlot slot : kLinearSlots) sum += linear_of(layer, slot).bytes();
   }
-  return sum + norm_bytes(final_norm);
+  return sum + norm_bytes(embedding_norm) + norm_bytes(final_norm);
 }
 
 Model::Model(Architecture architecture, linear::Precision precision, Weights weights)

@@ -32,6 +32,8 @@ struct Step {
   std::span<const Slice> slices;
   std::span<const int64_t> logit_rows;  ///< rows of the step whose logits are wanted, ascending
   int activation_bits = 16;
+  /// The most positions that the sequences may come to have: longrope chooses by it.
+  int64_t context = 0;
 };
 
 struct Norm {
@@ -43,10 +45,30 @@ struct Norm {
 struct Layer {
   Norm attention_norm;
   linear::Linear qkv;
+  Norm query_norm;  ///< [head_dim], [query_size] or, of keys, [kv_size]
+  Norm key_norm;
   linear::Linear attention_output;
+  Norm attention_output_norm;
   Norm feed_forward_norm;
   linear::Linear up;
   linear::Linear down;
+  Norm feed_forward_output_norm;
+};
+
+/// A layer's norms of [hidden_size] values with their members of LayerNames and their names in
+/// octet's own files.
+struct NormMember {
+  std::string_view name;
+  Norm Layer::*norm;
+  NormNames LayerNames::*names;
+};
+inline constexpr std::array kNormMembers = {
+    NormMember{"attention_norm", &Layer::attention_norm, &LayerNames::attention_norm},
+    NormMember{"attention_output_norm", &Layer::attention_output_norm,
+               &LayerNames::attention_output_norm},
+    NormMember{"feed_forward_norm", &Layer::feed_forward_norm, &LayerNames::feed_forward_norm},
+    NormMember{"feed_forward_output_norm", &Layer::feed_forward_output_norm,
+               &LayerNames::feed_forward_output_norm},
 };
 
 /// The four linear inputs of a layer, in the order they are computed.
@@ -76,6 +98,7 @@ struct Weights {
   std::shared_ptr<const linear::Linear> token_embedding;  ///< 16/32-bit; rows are tokens
   tensor::Array<float> position_embedding;                ///< [rows, hidden_size], or empty
   std::unique_ptr<linear::Linear> embedding_projection;   ///< or null
+  Norm embedding_norm;
   std::vector<Layer> layers;
   Norm final_norm;
   std::unique_ptr<linear::Linear> output_projection;  ///< or null

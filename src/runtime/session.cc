@@ -152,6 +152,7 @@ MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits)
     step.slices = rows.slices;
     step.logit_rows = rows.logit_rows;
     step.activation_bits = activation_bits;
+    step.context = context_;
     const auto count = static_cast<int64_t>(rows.logit_rows.size());
     model_.forward(cpu_, step, cache_, {logits_.data() + written * vocabulary, count, vocabulary});
     written += count;

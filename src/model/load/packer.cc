@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "model/positions.h"
 
 namespace octet::model {
 
@@ -59,11 +60,7 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
     for (LinearSlot slot : kLinearSlots)
       total_bytes_ += reader.stored_bytes(linear_of(layer, slot));
   }
-  const LinearNames embedding{{{.weight = architecture.names.token_embedding,
-                                .bias = "",
-                                .outputs = architecture.vocabulary_size}},
-                              architecture.embedding_size};
-  total_bytes_ += reader.stored_bytes(embedding);
+  total_bytes_ += reader.stored_bytes(architecture.token_embedding());
 }
 
 bool Packer::skipped(const std::string& name) const {
@@ -105,6 +102,25 @@ linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
                               names.parts.front().weight);
 }
 
+Norm Packer::query_key_norm(const std::vector<std::string>& weights, bool bias,
+                            int64_t row_size) const {
+  const bool rows = architecture_.query_key_norm == QueryKeyNorm::row;
+  const int64_t size = rows ? row_size : architecture_.head_dim;
+  const auto stacked = [&](std::string_view suffix) {
+    tensor::Array<float> all(size * static_cast<int64_t>(weights.size()));
+    for (size_t i = 0; i < weights.size(); ++i) {
+      const auto part = reader_.vector(weights[i] + std::string(suffix), size);
+      std::copy(part.begin(), part.end(), all.begin() + static_cast<int64_t>(i) * size);
+    }
+    return all;
+  };
+  Norm norm;
+  if (weights.empty()) return norm;
+  norm.weight = stacked(".weight");
+  if (bias) norm.bias = stacked(".bias");
+  return norm;
+}
+
 Norm Packer::norm(const NormNames& names) const {
   Norm norm;
   if (!names.weight.empty()) norm.weight = reader_.vector(names.weight, architecture_.hidden_size);
@@ -121,9 +137,7 @@ void Packer::advance(int64_t bytes) {
 
 void Packer::pack_outside(Weights& weights) {
   const Architecture& a = architecture_;
-  const LinearNames embedding{
-      {{.weight = a.names.token_embedding, .bias = "", .outputs = a.vocabulary_size}},
-      a.embedding_size};
+  const LinearNames embedding = a.token_embedding();
   weights.token_embedding =
       std::make_shared<const linear::Linear>(pack_linear(embedding, /*keep_16bit=*/true));
   reader_.release(embedding);
@@ -131,6 +145,8 @@ void Packer::pack_outside(Weights& weights) {
   if (!a.names.position_embedding.empty()) {
     weights.position_embedding = reader_.matrix(a.names.position_embedding,
                                                 a.max_positions + a.position_offset, a.hidden_size);
+  } else if (a.positions == Positions::sinusoidal) {
+    weights.position_embedding = sinusoidal_positions(a);
   }
   const auto projection = [&](const LinearNames& names) {
     return names.parts.empty() ? nullptr
@@ -138,17 +154,18 @@ void Packer::pack_outside(Weights& weights) {
   };
   weights.embedding_projection = projection(a.names.embedding_projection);
   weights.output_projection = projection(a.names.output_projection);
+  weights.embedding_norm = norm(a.names.embedding_norm);
   weights.final_norm = norm(a.names.final_norm);
 }
 
 void Packer::pack_head(Weights& weights) {
   const Architecture& a = architecture_;
-  if (!quantised_head_ && a.names.lm_head == a.names.token_embedding) {
+  if (!quantised_head_ && a.names.lm_head == a.names.token_embedding &&
+      a.names.lm_head_bias.empty()) {
     weights.lm_head = weights.token_embedding;
     return;
   }
-  const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
-                          a.embedding_size};
+  const LinearNames names = a.lm_head();
   head_ = std::make_shared<linear::Linear>(pack_linear(names, /*keep_16bit=*/!quantised_head_));
   weights.lm_head = head_;
   reader_.release(names);
@@ -207,8 +224,7 @@ void Packer::search_and_pack_layers(Weights& weights) {
   const std::vector<int32_t> columns =
       columns_reaching(pass.final_hidden(), options_.precision.threshold);
   if (columns.empty()) return;
-  const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
-                          a.embedding_size};
+  const LinearNames names = a.lm_head();
   head_->keep_columns(cpu_, reader_.source(names, 0), columns);
   reader_.release(names);
 }
@@ -222,8 +238,9 @@ Weights Packer::pack() {
   for (int64_t i = 0; i < a.layers; ++i) {
     const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
     Layer& layer = weights.layers[static_cast<size_t>(i)];
-    layer.attention_norm = norm(names.attention_norm);
-    layer.feed_forward_norm = norm(names.feed_forward_norm);
+    for (const NormMember& member : kNormMembers) layer.*member.norm = norm(names.*member.names);
+    layer.query_norm = query_key_norm(names.query_norm, names.query_key_norm_bias, a.query_size());
+    layer.key_norm = query_key_norm(names.key_norm, names.query_key_norm_bias, a.kv_size());
   }
   if (search_) {
     search_and_pack_layers(weights);

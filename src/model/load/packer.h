@@ -27,6 +27,7 @@ class Packer {
   linear::Precision sixteen_bit(ops::SixteenBit stored) const;
   linear::Linear pack_linear(const LinearNames& names, bool keep_16bit);
   Norm norm(const NormNames& names) const;
+  Norm query_key_norm(const std::vector<std::string>& weights, bool bias, int64_t row_size) const;
   void pack_outside(Weights& weights);
   void pack_head(Weights& weights);
   void pack_layers(Weights& weights);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "checkpoint/decode.h"
 #include "model/families/families.h"
+#include "model/positions.h"
 
 namespace octet::model {
 
@@ -97,8 +98,25 @@ class PartsReader {
     return linear::Linear::from_parts(cpu_, std::move(parts), precision);
   }
 
+  /// What the description has of weight and bias must be there.
+  Norm norm(const std::string& base, bool weight, bool bias, int64_t size) {
+    Norm norm;
+    if (weight) norm.weight = vector(base + ".weight", size);
+    if (bias) norm.bias = vector(base + ".bias", size);
+    return norm;
+  }
+  Norm norm(const std::string& base, const NormNames& names, int64_t size) {
+    return norm(base, !names.weight.empty(), !names.bias.empty(), size);
+  }
+
+  Norm query_key_norm(const std::string& base, const std::vector<std::string>& weights,
+                      const Architecture& a, bool bias, int64_t row_size) {
+    const int64_t size = a.query_key_norm == QueryKeyNorm::row ? row_size : a.head_dim;
+    return norm(base, !weights.empty(), !weights.empty() && bias,
+                size * static_cast<int64_t>(weights.size()));
+  }
+
   tensor::Array<float> vector(const std::string& name, int64_t size) {
-    if (!checkpoint_.contains(name)) return {};
     tensor::Array<float> values(size);
     checkpoint::decode_rows(checkpoint_.at(name, {size}), 0, 1, values.data());
     return values;
@@ -215,10 +233,14 @@ void read_layers(PartsReader& reader, const Architecture& a, Weights& weights) {
       linear_of(layer, slot) =
           reader.read(base + std::string(name(slot)), linear.inputs, linear.outputs());
     }
-    layer.attention_norm = {reader.vector(base + "attention_norm.weight", a.hidden_size),
-                            reader.vector(base + "attention_norm.bias", a.hidden_size)};
-    layer.feed_forward_norm = {reader.vector(base + "feed_forward_norm.weight", a.hidden_size),
-                               reader.vector(base + "feed_forward_norm.bias", a.hidden_size)};
+    for (const NormMember& member : kNormMembers) {
+      layer.*member.norm =
+          reader.norm(base + std::string(member.name), names.*member.names, a.hidden_size);
+    }
+    layer.query_norm = reader.query_key_norm(base + "query_norm", names.query_norm, a,
+                                             names.query_key_norm_bias, a.query_size());
+    layer.key_norm = reader.query_key_norm(base + "key_norm", names.key_norm, a,
+                                           names.query_key_norm_bias, a.kv_size());
     weights.layers.push_back(std::move(layer));
   }
 }
@@ -264,12 +286,13 @@ Loaded load_quantized(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint
     weights.output_projection = std::make_unique<linear::Linear>(
         reader.read("output_projection", a.hidden_size, a.embedding_size));
   }
+  if (a.positions == Positions::sinusoidal) weights.position_embedding = sinusoidal_positions(a);
   if (!a.names.position_embedding.empty()) {
     weights.position_embedding =
         reader.matrix("position_embedding", a.max_positions + a.position_offset, a.hidden_size);
   }
-  weights.final_norm = {reader.vector("final_norm.weight", a.hidden_size),
-                        reader.vector("final_norm.bias", a.hidden_size)};
+  weights.embedding_norm = reader.norm("embedding_norm", a.names.embedding_norm, a.hidden_size);
+  weights.final_norm = reader.norm("final_norm", a.names.final_norm, a.hidden_size);
   read_layers(reader, a, weights);
   std::vector<KeptShare> kept;
   for (int64_t i = 0; i < a.layers; ++i) {
