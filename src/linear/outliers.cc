@@ -130,7 +130,8 @@ void multiply_columns(const Linear& linear, const SixteenBitColumns& sixteen_bit
                              .b_type = sixteen_bit.type,
                              .panels = tile.panels(),
                              .c = out,
-                             .c_stride = stride});
+                             .c_stride = stride,
+                             .k_used = sixteen_bit.count()});
 }
 
 }  // namespace octet::linear

@@ -38,14 +38,14 @@ Tiling::Tiling(int64_t rows, int64_t rows_per_row, int64_t panels, int threads)
     return;
   }
   row_block_ = even_block(rows, 256 / rows_per_row, 16);
-  panel_block_ = even_block(panels, 32, 2);
+  panel_block_ = even_block(panels, 32, kPanelStreams);
   // Smaller tiles until every thread has a few, rows first: then threads share panels in the cache.
   const auto too_few = [&] {
     return blocks_of(rows, row_block_) * blocks_of(panels, panel_block_) < int64_t{threads} * 3;
   };
   while (too_few() && row_block_ > 64) row_block_ = ops::padded(row_block_ / 2, 16);
   while (too_few() && panel_block_ > kPanelStreams) {
-    panel_block_ = ops::padded(panel_block_ / 2, 2);
+    panel_block_ = ops::padded(panel_block_ / 2, kPanelStreams);
   }
   while (too_few() && row_block_ > 16) row_block_ = ops::padded(row_block_ / 2, 16);
 }

@@ -45,6 +45,9 @@ struct Matmul16Args {
   float* c = nullptr;
   int64_t c_stride = 0;
   bool accumulate = false;  ///< go on from c's values instead of from 0
+  /// Promises that every row's planes hold +0 from this k on, where b is finite: kernels may leave
+  /// those products out, which changes no bit. 0 promises nothing.
+  int64_t k_used = 0;
 };
 
 using Matmul16Function = void(const Matmul16Args&);

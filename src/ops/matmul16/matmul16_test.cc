@@ -64,31 +64,34 @@ struct Case {
   int planes;
   SixteenBit type;
   bool accumulate;
+  int64_t k_used;
   int64_t a_stride, c_stride;
   std::vector<uint16_t> a, b;
   std::vector<float> start;  // what c holds before
 
   Matmul16Args args(std::vector<float>& c) const {
     c = start;
-    return {a.data(), a_stride, planes,   rows,     k,         b.data(),
-            type,     panels,   c.data(), c_stride, accumulate};
+    return {a.data(), a_stride, planes,   rows,     k,          b.data(),
+            type,     panels,   c.data(), c_stride, accumulate, k_used};
   }
 };
 
 Case random_case(Random& random, bool tiny) {
-  Case result;
+  Case result{};
   result.rows = pick(random, 0, 3) == 0 ? pick(random, 17, 150) : pick(random, 0, 20);
   result.k = kMatmul16KStep * (pick(random, 0, 9) == 0 ? pick(random, 17, 40) : pick(random, 0, 8));
   result.panels = pick(random, 0, 11);
   result.planes = static_cast<int>(pick(random, 1, 2));
   result.type = pick(random, 0, 1) == 0 ? SixteenBit::f16 : SixteenBit::bf16;
   result.accumulate = pick(random, 0, 1) == 0;
+  if (pick(random, 0, 1) == 0) result.k_used = pick(random, 0, result.k);
   result.a_stride = result.planes * result.k + pick(random, 0, 3);
   result.c_stride = result.panels * kPanelColumns + pick(random, 0, 3);
   result.a.resize(static_cast<size_t>(result.rows * result.a_stride));
   std::vector<float> x(static_cast<size_t>(result.k));
   for (int64_t r = 0; r < result.rows; ++r) {
     for (float& value : x) value = random_activation(random, tiny);
+    if (result.k_used > 0) std::fill(x.begin() + result.k_used, x.end(), 0.0f);
     split_planes_scalar({x.data(), result.k, result.planes, result.a.data() + r * result.a_stride});
   }
   result.b.resize(static_cast<size_t>(result.panels * kPanelColumns * result.k));

@@ -141,6 +141,13 @@ struct Product {
     }
   }
 
+  /// Steps of the block at k that have to be done: no more follow where the rows hold zeros.
+  static OCTET_LANES int steps_from(const Matmul16Args& args, int64_t k) {
+    const int64_t rest = args.k_used - k;
+    if (args.k_used == 0 || rest >= kBlock) return kSteps;
+    return rest <= 0 ? 0 : static_cast<int>((rest + Isa::kStepValues - 1) / Isa::kStepValues);
+  }
+
   static OCTET_LANES void prefetch_step(const uint16_t* weights) {
     for (int i = 0; i < kStepWeights; i += kLineElements) {
       __builtin_prefetch(weights + kPrefetchElements + i);
@@ -162,6 +169,7 @@ struct Product {
     alignas(64) Element a[kRows * kRowElements];
     for (int64_t k = 0; k < args.k; k += kBlock, b += kBlock * kColumns) {
       arrange_rows(args, 0, kRows, k, a);
+      const int steps = steps_from(args, k);
       Chains chains[kRows][kWide][2];
       for (auto& row : chains) {
         for (auto& cell : row) {
@@ -169,7 +177,7 @@ struct Product {
         }
       }
 #pragma GCC unroll 1
-      for (int step = 0; step < kSteps; ++step) {
+      for (int step = 0; step < steps; ++step) {
         for (int w = 0; w < kWide; ++w) {
           const uint16_t* weights = b + w * kColumns * args.k + step * kStepWeights;
           prefetch_step(weights);
@@ -204,8 +212,8 @@ struct Product {
   /// 0 on request. With registers to spare even and odd chains go side by side, else one after the
   /// other.
   template <int kRows, int kWide>
-  static void block(const Element* a, const WeightStep (*b)[kSteps], Sums* c, int64_t row,
-                    bool from_zero) {
+  static void block(const Element* a, const WeightStep (*b)[kSteps], int steps, Sums* c,
+                    int64_t row, bool from_zero) {
     constexpr int kParities = Isa::kParitiesTogether ? 2 : 1;
     a += row * kRowElements;
     Chains chains[2][kRows][kWide];
@@ -217,7 +225,7 @@ struct Product {
         }
       }
 #pragma GCC unroll 1
-      for (int step = 0; step < kSteps; ++step) {
+      for (int step = 0; step < steps; ++step) {
         for (int r = 0; r < kRows; ++r) {
           for (int odd = 0; odd < kParities; ++odd) {
             for (int w = 0; w < kWide; ++w) {
@@ -243,10 +251,10 @@ struct Product {
 
   /// Rows [row, rows), kRows at a time and the rest in halves of that.
   template <int kRows, int kWide>
-  static void block_rows(const Element* a, const WeightStep (*b)[kSteps], Sums* c, int64_t row,
-                         int64_t rows, bool from_zero) {
-    for (; row + kRows <= rows; row += kRows) block<kRows, kWide>(a, b, c, row, from_zero);
-    if constexpr (kRows > 1) block_rows<kRows / 2, kWide>(a, b, c, row, rows, from_zero);
+  static void block_rows(const Element* a, const WeightStep (*b)[kSteps], int steps, Sums* c,
+                         int64_t row, int64_t rows, bool from_zero) {
+    for (; row + kRows <= rows; row += kRows) block<kRows, kWide>(a, b, steps, c, row, from_zero);
+    if constexpr (kRows > 1) block_rows<kRows / 2, kWide>(a, b, steps, c, row, rows, from_zero);
   }
 
   /// One block of K for a chunk's rows and kWide panels, whose weights are converted on the way.
@@ -254,14 +262,16 @@ struct Product {
   static void block_panels(const Matmul16Args& args, const Element* a, int64_t panel, int64_t k,
                            Sums* c, int64_t rows) {
     WeightStep b[kWide][kSteps];
+    const int steps = steps_from(args, k);
     for (int w = 0; w < kWide; ++w) {
       const uint16_t* weights = args.b + ((panel + w) * args.k + k) * kColumns;
-      for (int step = 0; step < kSteps; ++step, weights += kStepWeights) {
+      for (int step = 0; step < steps; ++step, weights += kStepWeights) {
         prefetch_step(weights);
         b[w][step] = convert(weights);
       }
     }
-    block_rows<Isa::rows_of_block(kTerms), kWide>(a, b, c, 0, rows, k == 0 && !args.accumulate);
+    block_rows<Isa::rows_of_block(kTerms), kWide>(a, b, steps, c, 0, rows,
+                                                  k == 0 && !args.accumulate);
   }
 
   /// Many rows: a block of weights is converted once for all rows of a chunk, whose sums stay in
