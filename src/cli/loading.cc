@@ -24,7 +24,7 @@ void report_kept(const model::Loaded& loaded, bool verbose) {
   if (verbose) {
     for (const model::KeptShare& input : loaded.kept)
       fmt::print(stderr, "octet: layer {} {}: {} of {} columns kept in 16 bits ({:.2f}%)\n",
-                 input.layer, model::name(input.slot), input.kept, input.columns,
+                 input.layer, model::name(input.linear), input.kept, input.columns,
                  share_of(input) * 100);
   }
   const auto worst = std::ranges::max_element(loaded.kept, {}, share_of);
@@ -34,7 +34,7 @@ void report_kept(const model::Loaded& loaded, bool verbose) {
   fmt::print(stderr,
              "octet: warning: {} of {} linear inputs keep more than 5% of their columns in 16 bits "
              "(most: layer {} {}, {:.1f}%){}\n",
-             many, loaded.kept.size(), worst->layer, model::name(worst->slot),
+             many, loaded.kept.size(), worst->layer, model::name(worst->linear),
              share_of(*worst) * 100, verbose ? "" : "; -v lists them");
 }
 

@@ -1,12 +1,33 @@
 // What a decoder is made of, as data: the one forward pass is driven by this description.
 #include "model/architecture.h"
 
+#include <array>
+
 namespace octet::model {
 
 int64_t LinearNames::outputs() const {
   int64_t sum = 0;
   for (const MatrixName& part : parts) sum += part.outputs;
   return sum;
+}
+
+std::string name(LinearId id) {
+  static constexpr std::array kNames = {"qkv", "attention_output", "router", "up", "down"};
+  const std::string slot = kNames[static_cast<size_t>(id.slot)];
+  return id.expert < 0 ? slot : "experts." + std::to_string(id.expert) + "." + slot;
+}
+
+std::vector<LinearId> linears_of(const LayerNames& layer) {
+  std::vector<LinearId> ids;
+  for (const LinearSlot slot : {LinearSlot::qkv, LinearSlot::attention_output, LinearSlot::router,
+                                LinearSlot::up, LinearSlot::down}) {
+    if (!linear_of(layer, {slot}).parts.empty()) ids.push_back({slot});
+  }
+  for (int32_t expert = 0; expert < static_cast<int32_t>(layer.experts.size()); ++expert) {
+    ids.push_back({LinearSlot::up, expert});
+    ids.push_back({LinearSlot::down, expert});
+  }
+  return ids;
 }
 
 namespace {
@@ -47,9 +68,9 @@ LinearNames Architecture::lm_head() const {
 int64_t Architecture::linear_parameters() const {
   int64_t sum = 0;
   for (const LayerNames& layer : layer_names) {
-    for (const LinearNames* linear :
-         {&layer.qkv, &layer.attention_output, &layer.up, &layer.down}) {
-      sum += linear->inputs * linear->outputs();
+    for (const LinearId id : linears_of(layer)) {
+      const LinearNames& linear = linear_of(layer, id);
+      if (linear.storage == Storage::as_asked) sum += linear.inputs * linear.outputs();
     }
   }
   return sum;
@@ -68,9 +89,8 @@ int64_t Architecture::parameters() const {
                                   &layer.feed_forward_norm, &layer.feed_forward_output_norm}) {
       sum += parameters_of(*each, hidden_size);
     }
-    sum += query_key_norm_parameters(*this, layer) + parameters_of(layer.qkv) +
-           parameters_of(layer.attention_output) + parameters_of(layer.up) +
-           parameters_of(layer.down);
+    sum += query_key_norm_parameters(*this, layer);
+    for (const LinearId id : linears_of(layer)) sum += parameters_of(linear_of(layer, id));
   }
   return sum;
 }

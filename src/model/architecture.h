@@ -51,11 +51,15 @@ struct MatrixName {
 /// How ranks of a tensor-parallel group would share a layer.
 enum class Split : uint8_t { columns, rows, replicated };
 
+/// What a linear layer is stored in: what the user asks for, or at least so many bits.
+enum class Storage : uint8_t { as_asked, sixteen_bit, thirty_two_bit };
+
 /// One fused linear layer: its parts share the input, hence the quantised rows and outliers.
 struct LinearNames {
-  std::vector<MatrixName> parts;
+  std::vector<MatrixName> parts;  ///< none: there is no such layer
   int64_t inputs = 0;
   Split split = Split::replicated;
+  Storage storage = Storage::as_asked;
 
   int64_t outputs() const;
 };
@@ -63,6 +67,11 @@ struct LinearNames {
 struct NormNames {
   std::string weight;  ///< empty: no norm here
   std::string bias;    ///< empty: none
+};
+
+struct FeedForwardNames {
+  LinearNames up;  ///< gate and up stacked when gated
+  LinearNames down;
 };
 
 /// Names of one layer's weights.
@@ -77,8 +86,46 @@ struct LayerNames {
   NormNames feed_forward_norm;
   LinearNames up;  ///< gate and up stacked when gated
   LinearNames down;
+  LinearNames router;  ///< [experts]; then up and down are absent
+  std::vector<FeedForwardNames> experts;
   NormNames feed_forward_output_norm;
 };
+
+/// The linear layers of a layer, in the order they are computed.
+enum class LinearSlot : uint8_t { qkv, attention_output, router, up, down };
+
+/// One linear layer of a layer.
+struct LinearId {
+  LinearSlot slot = LinearSlot::qkv;
+  int32_t expert = -1;  ///< of up and down, which one's; -1: not an expert's
+
+  friend bool operator==(const LinearId&, const LinearId&) = default;
+};
+
+/// "qkv", "experts.2.up".
+std::string name(LinearId id);
+
+/// Those that a layer has, in the order they are computed.
+std::vector<LinearId> linears_of(const LayerNames& layer);
+
+/// That member of a Layer or of LayerNames.
+template <typename PerLayer>
+auto& linear_of(PerLayer& layer, LinearId id) {
+  const auto expert = static_cast<size_t>(id.expert);
+  switch (id.slot) {
+    case LinearSlot::qkv:
+      return layer.qkv;
+    case LinearSlot::attention_output:
+      return layer.attention_output;
+    case LinearSlot::router:
+      return layer.router;
+    case LinearSlot::up:
+      return id.expert < 0 ? layer.up : layer.experts[expert].up;
+    case LinearSlot::down:
+      break;
+  }
+  return id.expert < 0 ? layer.down : layer.experts[expert].down;
+}
 
 /// Names of everything outside the layers.
 struct ModelNames {
@@ -116,6 +163,7 @@ struct Architecture {
   std::vector<float> alibi_slopes;  ///< [heads]
   ops::Activation activation = ops::Activation::silu;
   bool gated = false;
+  int64_t experts_per_token = 0;             ///< of each layer's experts; 0: there are none
   float attention_scale = 0;                 ///< multiplies q·k
   std::vector<float> layer_attention_scale;  ///< per layer, when they differ (GPT-2 option)
   float attention_softcap = 0;               ///< c: scores become c·tanh(score/c); 0: none

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "model/rows.h"
 #include "ops/activation/activation.h"
 #include "ops/attention/attention.h"
 #include "ops/simd/map.h"
@@ -17,26 +18,6 @@ namespace {
 
 /// Rows × query heads of one attention task: enough to share the page, few enough to spread.
 constexpr int64_t kAttentionTileRows = 64;
-
-MatrixView<float> matrix(tensor::Array<float>& array, int64_t rows, int64_t columns) {
-  array.ensure(rows * columns);
-  return {array.data(), rows, columns};
-}
-
-/// Calls function(row) for every row; small work stays on the calling thread.
-template <typename Function>
-void for_rows(device::Cpu& cpu, int64_t rows, int64_t columns, const Function& function) {
-  constexpr int64_t kSerialElements = 8192;
-  if (rows * columns <= kSerialElements) {
-    for (int64_t row = 0; row < rows; ++row) function(row);
-    return;
-  }
-  const int64_t chunk = std::max<int64_t>(1, kSerialElements / columns);
-  cpu.team().for_each((rows + chunk - 1) / chunk, [&](int64_t task, int) {
-    const int64_t end = std::min(rows, (task + 1) * chunk);
-    for (int64_t row = task * chunk; row < end; ++row) function(row);
-  });
-}
 
 }  // namespace
 
@@ -164,10 +145,10 @@ MatrixView<float> ForwardPass::normalised(const Norm& norm, MatrixView<float> x,
 
 void ForwardPass::apply(const linear::Linear& linear, MatrixView<const float> x,
                         MatrixView<float> out, const float* residual, int64_t residual_stride,
-                        int64_t layer, std::string_view what) {
+                        int64_t layer, std::string_view what, std::span<const int64_t> calls) {
   const int64_t bad = linear.forward(cpu_, x, out,
                                      {.activation_bits = step_.activation_bits,
-                                      .calls = slice_rows_,
+                                      .calls = calls,
                                       .residual = residual,
                                       .residual_stride = residual_stride},
                                      scratch_.linear);
@@ -185,6 +166,13 @@ void ForwardPass::layer(int64_t index, int64_t cache_layer, const InputObserver&
   feed_forward_block(layer, index, observer);
 }
 
+void ForwardPass::add_to_hidden(MatrixView<const float> x) {
+  for_rows(cpu_, x.rows, x.columns, [&](int64_t row) {
+    float* hidden = hidden_.row(row);
+    for (int64_t i = 0; i < x.columns; ++i) hidden[i] += x.row(row)[i];
+  });
+}
+
 MatrixView<float> ForwardPass::block_input(const Norm& norm) {
   const bool pre = architecture_.norm_place == NormPlace::pre;
   return pre ? normalised(norm, hidden_, normed_) : hidden_;
@@ -196,10 +184,7 @@ void ForwardPass::add_block_output(const linear::Linear& linear, MatrixView<cons
   if (output_norm.present()) {
     apply(linear, x, normed_, nullptr, 0, layer, what);
     normalised(output_norm, normed_, normed_);
-    for_rows(cpu_, rows_, hidden_.columns, [&](int64_t row) {
-      float* hidden = hidden_.row(row);
-      for (int64_t i = 0; i < hidden_.columns; ++i) hidden[i] += normed_.row(row)[i];
-    });
+    add_to_hidden(normed_);
   } else {
     const MatrixView<float> residual = architecture_.residual_after_norm ? normed_ : hidden_;
     apply(linear, x, hidden_, residual.data, residual.stride, layer, what);
@@ -210,15 +195,15 @@ void ForwardPass::add_block_output(const linear::Linear& linear, MatrixView<cons
 void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                                   const InputObserver& observer) {
   const MatrixView<float> x = block_input(layer.attention_norm);
-  if (observer) observer(index, LinearSlot::qkv, x);
-  apply(layer.qkv, x, qkv_, nullptr, 0, index, name(LinearSlot::qkv));
+  if (observer) observer(index, {LinearSlot::qkv}, x);
+  apply(layer.qkv, x, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
   // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
   if (architecture_.residual == Residual::parallel) block_input(layer.feed_forward_norm);
   place_keys_and_values(layer, index, cache_layer);
   attend(index, cache_layer);
-  if (observer) observer(index, LinearSlot::attention_output, attention_);
+  if (observer) observer(index, {LinearSlot::attention_output}, attention_);
   add_block_output(layer.attention_output, attention_, layer.attention_output_norm,
-                   layer.attention_norm, index, name(LinearSlot::attention_output));
+                   layer.attention_norm, index, name({LinearSlot::attention_output}));
 }
 
 void ForwardPass::prepare_heads(const Layer& layer, int64_t row) {
@@ -327,10 +312,21 @@ void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
   const Architecture& a = architecture_;
   const MatrixView<float> x =
       a.residual == Residual::sequential ? block_input(layer.feed_forward_norm) : normed_;
-  if (observer) observer(index, LinearSlot::up, x);
-  apply(layer.up, x, up_, nullptr, 0, index, name(LinearSlot::up));
+  if (!layer.experts.empty()) return mix_experts(layer, x, index, observer);
+  if (observer) observer(index, {LinearSlot::up}, x);
+  const MatrixView<float> inner = activated(layer.up, x, index, {LinearSlot::up}, slice_rows_);
+  if (observer) observer(index, {LinearSlot::down}, inner);
+  add_block_output(layer.down, inner, layer.feed_forward_output_norm, layer.feed_forward_norm,
+                   index, name({LinearSlot::down}));
+}
+
+MatrixView<float> ForwardPass::activated(const linear::Linear& up, MatrixView<const float> x,
+                                         int64_t index, LinearId id,
+                                         std::span<const int64_t> calls) {
+  const Architecture& a = architecture_;
+  apply(up, x, up_.slice_rows(0, x.rows), nullptr, 0, index, name(id), calls);
   const auto activate = ops::choose(ops::activation_kernels(), cpu_.features()).function;
-  for_rows(cpu_, rows_, 8 * a.intermediate_size, [&](int64_t row) {
+  for_rows(cpu_, x.rows, 8 * a.intermediate_size, [&](int64_t row) {
     float* values = up_.row(row);
     activate({.kind = a.activation,
               .x = values,
@@ -338,10 +334,7 @@ void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
               .columns = a.intermediate_size,
               .out = values});
   });
-  const MatrixView<float> activated = up_.slice_columns(0, a.intermediate_size);
-  if (observer) observer(index, LinearSlot::down, activated);
-  add_block_output(layer.down, activated, layer.feed_forward_output_norm, layer.feed_forward_norm,
-                   index, name(LinearSlot::down));
+  return up_.slice_rows(0, x.rows).slice_columns(0, a.intermediate_size);
 }
 
 MatrixView<const float> ForwardPass::final_hidden() {

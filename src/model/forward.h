@@ -13,13 +13,17 @@ namespace octet::model {
 /// Buffers of a forward pass, reused from step to step; one per pass in flight.
 class Scratch {
  public:
-  tensor::Array<float> hidden;     ///< [rows, hidden_size], the residual stream
-  tensor::Array<float> normed;     ///< [rows, hidden_size]
-  tensor::Array<float> qkv;        ///< [rows, query_size + 2 kv_size]
-  tensor::Array<float> attention;  ///< [rows, query_size]
-  tensor::Array<float> up;         ///< [rows, intermediate_size or twice that when gated]
-  tensor::Array<float> embedded;   ///< [rows, embedding_size] beside an embedding projection
-  tensor::Array<float> cos;        ///< [rows, rotary_dim / 2]
+  tensor::Array<float> hidden;          ///< [rows, hidden_size], the residual stream
+  tensor::Array<float> normed;          ///< [rows, hidden_size]
+  tensor::Array<float> qkv;             ///< [rows, query_size + 2 kv_size]
+  tensor::Array<float> attention;       ///< [rows, query_size]
+  tensor::Array<float> up;              ///< [rows, intermediate_size or twice that when gated]
+  tensor::Array<float> gathered;        ///< [rows, hidden_size], an expert's rows
+  tensor::Array<float> computed;        ///< [rows, hidden_size], what it makes of them
+  tensor::Array<float> mixed;           ///< [rows, hidden_size], the experts' weighted sum
+  tensor::Array<float> expert_weights;  ///< [rows, experts]
+  tensor::Array<float> embedded;        ///< [rows, embedding_size] beside an embedding projection
+  tensor::Array<float> cos;             ///< [rows, rotary_dim / 2]
   tensor::Array<float> sin;
   linear::Workspace linear;
 };
@@ -59,6 +63,11 @@ class ForwardPass {
   void attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                        const InputObserver& observer);
   void feed_forward_block(const Layer& layer, int64_t index, const InputObserver& observer);
+  /// Leaves act(gate) · up of `x` in the front columns of up_.
+  tensor::MatrixView<float> activated(const linear::Linear& up, tensor::MatrixView<const float> x,
+                                      int64_t index, LinearId id, std::span<const int64_t> calls);
+  void mix_experts(const Layer& layer, tensor::MatrixView<float> x, int64_t index,
+                   const InputObserver& observer);
   void place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer);
   /// From projected to what attention reads: clipped, normalised, turned to their position.
   void prepare_heads(const Layer& layer, int64_t row);
@@ -67,7 +76,14 @@ class ForwardPass {
   void attend(int64_t index, int64_t cache_layer);
   void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
              tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
-             int64_t layer, std::string_view what);
+             int64_t layer, std::string_view what) {
+    apply(linear, x, out, residual, residual_stride, layer, what, slice_rows_);
+  }
+  /// `calls`: first row of each sequence's share of x.
+  void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
+             tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
+             int64_t layer, std::string_view what, std::span<const int64_t> calls);
+  void add_to_hidden(tensor::MatrixView<const float> x);
 
   device::Cpu& cpu_;
   const Architecture& architecture_;

@@ -5,20 +5,6 @@
 
 namespace octet::model {
 
-std::string_view name(LinearSlot slot) {
-  switch (slot) {
-    case LinearSlot::qkv:
-      return "qkv";
-    case LinearSlot::attention_output:
-      return "attention_output";
-    case LinearSlot::up:
-      return "up";
-    case LinearSlot::down:
-      return "down";
-  }
-  return "";
-}
-
 int64_t Weights::bytes() const {
   const auto norm_bytes = [](const Norm& norm) {
     return static_cast<int64_t>(norm.weight.bytes() + norm.bias.bytes());
@@ -30,7 +16,11 @@ int64_t Weights::bytes() const {
   for (const Layer& layer : layers) {
     for (const NormMember& member : kNormMembers) sum += norm_bytes(layer.*member.norm);
     sum += norm_bytes(layer.query_norm) + norm_bytes(layer.key_norm);
-    for (LinearSlot slot : kLinearSlots) sum += linear_of(layer, slot).bytes();
+    for (const linear::Linear* linear :
+         {&layer.qkv, &layer.attention_output, &layer.router, &layer.up, &layer.down}) {
+      sum += linear->bytes();
+    }
+    for (const FeedForward& expert : layer.experts) sum += expert.up.bytes() + expert.down.bytes();
   }
   return sum + norm_bytes(embedding_norm) + norm_bytes(final_norm);
 }

@@ -42,6 +42,11 @@ struct Norm {
   bool present() const { return weight.size() > 0; }
 };
 
+struct FeedForward {
+  linear::Linear up;
+  linear::Linear down;
+};
+
 struct Layer {
   Norm attention_norm;
   linear::Linear qkv;
@@ -52,6 +57,8 @@ struct Layer {
   Norm feed_forward_norm;
   linear::Linear up;
   linear::Linear down;
+  linear::Linear router;
+  std::vector<FeedForward> experts;
   Norm feed_forward_output_norm;
 };
 
@@ -70,28 +77,6 @@ inline constexpr std::array kNormMembers = {
     NormMember{"feed_forward_output_norm", &Layer::feed_forward_output_norm,
                &LayerNames::feed_forward_output_norm},
 };
-
-/// The four linear inputs of a layer, in the order they are computed.
-enum class LinearSlot : uint8_t { qkv, attention_output, up, down };
-inline constexpr std::array kLinearSlots = {LinearSlot::qkv, LinearSlot::attention_output,
-                                            LinearSlot::up, LinearSlot::down};
-std::string_view name(LinearSlot slot);
-
-/// The member of that name of a Layer or of LayerNames.
-template <typename PerLayer>
-auto& linear_of(PerLayer& layer, LinearSlot slot) {
-  switch (slot) {
-    case LinearSlot::qkv:
-      return layer.qkv;
-    case LinearSlot::attention_output:
-      return layer.attention_output;
-    case LinearSlot::up:
-      return layer.up;
-    case LinearSlot::down:
-      break;
-  }
-  return layer.down;
-}
 
 /// The packed weights of a model.
 struct Weights {
@@ -113,7 +98,7 @@ class Scratch;
 /// Looks at (and, while loading, changes) things between the operations of a pass: `input` is what
 /// the linear layer is about to read, [rows, inputs]. Called on the thread that runs the pass.
 using InputObserver =
-    std::function<void(int64_t layer, LinearSlot slot, tensor::MatrixView<const float> input)>;
+    std::function<void(int64_t layer, LinearId linear, tensor::MatrixView<const float> input)>;
 
 class Model {
  public:

@@ -31,6 +31,7 @@ Architecture describe_gpt_neox(const Config& config);
 Architecture describe_gptj(const Config& config);
 Architecture describe_llama(const Config& config);
 Architecture describe_mistral(const Config& config);
+Architecture describe_mixtral(const Config& config);
 Architecture describe_mpt(const Config& config);
 Architecture describe_olmo2(const Config& config);
 Architecture describe_opt(const Config& config);

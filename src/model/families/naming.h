@@ -24,12 +24,12 @@ inline MatrixName grouped(MatrixName matrix, int64_t group_queries) {
 
 /// Parts with the same input, each head or feature on one rank of a tensor-parallel group.
 inline LinearNames by_columns(std::vector<MatrixName> parts, int64_t inputs) {
-  return {std::move(parts), inputs, Split::columns};
+  return {std::move(parts), inputs, Split::columns, Storage::as_asked};
 }
 
 /// What brings the ranks' shares together again.
 inline LinearNames by_rows(MatrixName part, int64_t inputs) {
-  return {{std::move(part)}, inputs, Split::rows};
+  return {{std::move(part)}, inputs, Split::rows, Storage::as_asked};
 }
 
 inline NormNames norm(const std::string& module, bool bias) {

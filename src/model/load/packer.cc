@@ -57,8 +57,9 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
             precision.outliers == linear::OutlierMode::kept;
   quantised_head_ = linear::is_int8(precision.method) && !skipped("lm_head.weight");
   for (const LayerNames& layer : architecture.layer_names) {
-    for (LinearSlot slot : kLinearSlots)
-      total_bytes_ += reader.stored_bytes(linear_of(layer, slot));
+    for (const LinearId id : linears_of(layer)) {
+      total_bytes_ += reader.stored_bytes(linear_of(layer, id));
+    }
   }
   total_bytes_ += reader.stored_bytes(architecture.token_embedding());
 }
@@ -78,7 +79,8 @@ bool Packer::skipped(const std::string& name) const {
 }
 
 bool Packer::skipped(const LinearNames& names) const {
-  return std::any_of(names.parts.begin(), names.parts.end(),
+  return names.storage != Storage::as_asked ||
+         std::any_of(names.parts.begin(), names.parts.end(),
                      [&](const MatrixName& part) { return skipped(part.weight); });
 }
 
@@ -97,9 +99,9 @@ linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
   const linear::WeightSource source = reader_.source(names, architecture_.head_dim);
   const tensor::Array<float> bias = reader_.bias(names, architecture_.head_dim);
   const bool sixteen = keep_16bit || !linear::is_int8(options_.precision.method);
-  return linear::Linear::pack(cpu_, source, bias,
-                              sixteen ? sixteen_bit(source.sixteen_bit) : options_.precision,
-                              names.parts.front().weight);
+  linear::Precision precision = sixteen ? sixteen_bit(source.sixteen_bit) : options_.precision;
+  if (names.storage == Storage::thirty_two_bit) precision.method = linear::Method::fp32;
+  return linear::Linear::pack(cpu_, source, bias, precision, names.parts.front().weight);
 }
 
 Norm Packer::query_key_norm(const std::vector<std::string>& weights, bool bias,
@@ -171,10 +173,10 @@ void Packer::pack_head(Weights& weights) {
   reader_.release(names);
 }
 
-void Packer::pack_slot(Layer& layer, int64_t index, LinearSlot slot,
+void Packer::pack_part(Layer& layer, int64_t index, LinearId id,
                        const MatrixView<const float>* input) {
-  const LinearNames& names = linear_of(architecture_.layer_names[static_cast<size_t>(index)], slot);
-  linear::Linear& linear = linear_of(layer, slot);
+  const LinearNames& names = linear_of(architecture_.layer_names[static_cast<size_t>(index)], id);
+  linear::Linear& linear = linear_of(layer, id);
   const bool skip = skipped(names);
   linear = pack_linear(names, skip);
   if (input != nullptr && !skip) {
@@ -182,7 +184,7 @@ void Packer::pack_slot(Layer& layer, int64_t index, LinearSlot slot,
     if (!columns.empty()) {
       linear.keep_columns(cpu_, reader_.source(names, architecture_.head_dim), columns);
     }
-    kept_.push_back({index, slot, static_cast<int64_t>(columns.size()), names.inputs});
+    kept_.push_back({index, id, static_cast<int64_t>(columns.size()), names.inputs});
   }
   reader_.release(names);
   advance(reader_.stored_bytes(names));
@@ -190,8 +192,8 @@ void Packer::pack_slot(Layer& layer, int64_t index, LinearSlot slot,
 
 void Packer::pack_layers(Weights& weights) {
   for (int64_t i = 0; i < architecture_.layers; ++i) {
-    for (LinearSlot slot : kLinearSlots) {
-      pack_slot(weights.layers[static_cast<size_t>(i)], i, slot, nullptr);
+    for (const LinearId id : linears_of(architecture_.layer_names[static_cast<size_t>(i)])) {
+      pack_part(weights.layers[static_cast<size_t>(i)], i, id, nullptr);
     }
   }
 }
@@ -216,8 +218,8 @@ void Packer::search_and_pack_layers(Weights& weights) {
   for (int64_t i = 0; i < a.layers; ++i) {
     // The observer sees a linear layer's input just before the pass uses its weights.
     pass.layer(i, /*cache_layer=*/0,
-               [&](int64_t index, LinearSlot slot, MatrixView<const float> input) {
-                 pack_slot(weights.layers[static_cast<size_t>(index)], index, slot, &input);
+               [&](int64_t index, LinearId id, MatrixView<const float> input) {
+                 pack_part(weights.layers[static_cast<size_t>(index)], index, id, &input);
                });
   }
   if (!quantised_head_) return;
@@ -239,6 +241,7 @@ Weights Packer::pack() {
     const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
     Layer& layer = weights.layers[static_cast<size_t>(i)];
     for (const NormMember& member : kNormMembers) layer.*member.norm = norm(names.*member.names);
+    layer.experts.resize(names.experts.size());
     layer.query_norm = query_key_norm(names.query_norm, names.query_key_norm_bias, a.query_size());
     layer.key_norm = query_key_norm(names.key_norm, names.query_key_norm_bias, a.kv_size());
   }

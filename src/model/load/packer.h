@@ -22,6 +22,7 @@ class Packer {
   const std::vector<KeptShare>& kept() const { return kept_; }
 
  private:
+  /// Stays in 16 or 32 bits, by its description or because the user skips it.
   bool skipped(const LinearNames& names) const;
   bool skipped(const std::string& name) const;
   linear::Precision sixteen_bit(ops::SixteenBit stored) const;
@@ -32,7 +33,7 @@ class Packer {
   void pack_head(Weights& weights);
   void pack_layers(Weights& weights);
   void search_and_pack_layers(Weights& weights);
-  void pack_slot(Layer& layer, int64_t index, LinearSlot slot,
+  void pack_part(Layer& layer, int64_t index, LinearId id,
                  const tensor::MatrixView<const float>* input);
   void advance(int64_t bytes);
 

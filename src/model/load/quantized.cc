@@ -228,10 +228,10 @@ void read_layers(PartsReader& reader, const Architecture& a, Weights& weights) {
     const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
     const std::string base = "layers." + std::to_string(i) + ".";
     Layer layer;
-    for (LinearSlot slot : kLinearSlots) {
-      const LinearNames& linear = linear_of(names, slot);
-      linear_of(layer, slot) =
-          reader.read(base + std::string(name(slot)), linear.inputs, linear.outputs());
+    layer.experts.resize(names.experts.size());
+    for (const LinearId id : linears_of(names)) {
+      const LinearNames& linear = linear_of(names, id);
+      linear_of(layer, id) = reader.read(base + name(id), linear.inputs, linear.outputs());
     }
     for (const NormMember& member : kNormMembers) {
       layer.*member.norm =
@@ -296,11 +296,11 @@ Loaded load_quantized(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint
   read_layers(reader, a, weights);
   std::vector<KeptShare> kept;
   for (int64_t i = 0; i < a.layers; ++i) {
-    for (LinearSlot slot : kLinearSlots) {
-      const linear::Linear& linear = linear_of(weights.layers[static_cast<size_t>(i)], slot);
+    for (const LinearId id : linears_of(a.layer_names[static_cast<size_t>(i)])) {
+      const linear::Linear& linear = linear_of(weights.layers[static_cast<size_t>(i)], id);
       if (linear::is_int8(linear.parts().method) &&
           precision.outliers == linear::OutlierMode::kept) {
-        kept.push_back({i, slot, linear.parts().kept_columns.size(), linear.inputs()});
+        kept.push_back({i, id, linear.parts().kept_columns.size(), linear.inputs()});
       }
     }
   }

@@ -91,8 +91,8 @@ TensorList collect(const Model& model) {
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     const Layer& layer = weights.layers[i];
     const std::string base = "layers." + std::to_string(i) + ".";
-    for (LinearSlot slot : kLinearSlots) {
-      list.add(base + std::string(name(slot)), linear_of(layer, slot));
+    for (const LinearId id : linears_of(model.architecture().layer_names[i])) {
+      list.add(base + name(id), linear_of(layer, id));
     }
     for (const NormMember& member : kNormMembers) {
       list.add(base + std::string(member.name), layer.*member.norm);
