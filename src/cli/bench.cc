@@ -108,7 +108,7 @@ int run_matmul(const BenchCommand& command) {
 
 void check_positions(const BenchCommand& command, const model::Architecture& architecture) {
   const int64_t longest = std::max(command.prompt, command.tokens);
-  if (architecture.positions == model::Positions::learned && longest > architecture.max_positions)
+  if (architecture.has_position_table() && longest > architecture.max_positions)
     fail("{}: has {} learned positions; use at most -p {} and -n {}", command.common.model,
          architecture.max_positions, architecture.max_positions, architecture.max_positions);
 }

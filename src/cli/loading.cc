@@ -23,9 +23,9 @@ double share_of(const model::KeptShare& input) {
 void report_kept(const model::Loaded& loaded, bool verbose) {
   if (verbose) {
     for (const model::KeptShare& input : loaded.kept)
-      fmt::print(stderr, "octet: layer {} {}: {} of {} columns kept in 16 bits ({:.2f}%)\n",
-                 input.layer, model::name(input.linear), input.kept, input.columns,
-                 share_of(input) * 100);
+      fmt::print(stderr, "octet: {}layer {} {}: {} of {} columns kept in 16 bits ({:.2f}%)\n",
+                 input.stack == model::Stack::encoder ? "encoder " : "", input.layer,
+                 model::name(input.linear), input.kept, input.columns, share_of(input) * 100);
   }
   const auto worst = std::ranges::max_element(loaded.kept, {}, share_of);
   if (worst == loaded.kept.end() || share_of(*worst) <= kManyKept) return;

@@ -1,8 +1,6 @@
 // What a decoder is made of, as data: the one forward pass is driven by this description.
 #include "model/architecture.h"
 
-#include <array>
-
 namespace octet::model {
 
 int64_t LinearNames::outputs() const {
@@ -12,15 +10,19 @@ int64_t LinearNames::outputs() const {
 }
 
 std::string name(LinearId id) {
-  static constexpr std::array kNames = {"qkv", "attention_output", "router", "up", "down"};
+  static constexpr std::array kNames = {
+      "qkv", "attention_output", "cross_key_value", "cross_query", "cross_output", "router", "up",
+      "down"};
   const std::string slot = kNames[static_cast<size_t>(id.slot)];
   return id.expert < 0 ? slot : "experts." + std::to_string(id.expert) + "." + slot;
 }
 
 std::vector<LinearId> linears_of(const LayerNames& layer) {
   std::vector<LinearId> ids;
-  for (const LinearSlot slot : {LinearSlot::qkv, LinearSlot::attention_output, LinearSlot::router,
-                                LinearSlot::up, LinearSlot::down}) {
+  for (const LinearSlot slot :
+       {LinearSlot::qkv, LinearSlot::attention_output, LinearSlot::cross_key_value,
+        LinearSlot::cross_query, LinearSlot::cross_output, LinearSlot::router, LinearSlot::up,
+        LinearSlot::down}) {
     if (!linear_of(layer, {slot}).parts.empty()) ids.push_back({slot});
   }
   for (int32_t expert = 0; expert < static_cast<int32_t>(layer.experts.size()); ++expert) {
@@ -53,6 +55,17 @@ int64_t query_key_norm_parameters(const Architecture& a, const LayerNames& layer
   return parameters(layer.query_norm, a.query_size()) + parameters(layer.key_norm, a.kv_size());
 }
 
+int64_t layer_parameters(const Architecture& a, const LayerNames& layer) {
+  int64_t sum = query_key_norm_parameters(a, layer);
+  for (const NormNames* each :
+       {&layer.attention_norm, &layer.attention_output_norm, &layer.cross_norm,
+        &layer.feed_forward_norm, &layer.feed_forward_output_norm}) {
+    sum += parameters_of(*each, a.hidden_size);
+  }
+  for (const LinearId id : linears_of(layer)) sum += parameters_of(linear_of(layer, id));
+  return sum;
+}
+
 }  // namespace
 
 LinearNames Architecture::token_embedding() const {
@@ -67,10 +80,12 @@ LinearNames Architecture::lm_head() const {
 
 int64_t Architecture::linear_parameters() const {
   int64_t sum = 0;
-  for (const LayerNames& layer : layer_names) {
-    for (const LinearId id : linears_of(layer)) {
-      const LinearNames& linear = linear_of(layer, id);
-      if (linear.storage == Storage::as_asked) sum += linear.inputs * linear.outputs();
+  for (const Stack stack : kStacks) {
+    for (const LayerNames& layer : names_of(stack)) {
+      for (const LinearId id : linears_of(layer)) {
+        const LinearNames& linear = linear_of(layer, id);
+        if (linear.storage == Storage::as_asked) sum += linear.inputs * linear.outputs();
+      }
     }
   }
   return sum;
@@ -84,13 +99,12 @@ int64_t Architecture::parameters() const {
   sum += parameters_of(names.embedding_projection) + parameters_of(names.output_projection) +
          parameters_of(names.embedding_norm, hidden_size) +
          parameters_of(names.final_norm, hidden_size);
-  for (const LayerNames& layer : layer_names) {
-    for (const NormNames* each : {&layer.attention_norm, &layer.attention_output_norm,
-                                  &layer.feed_forward_norm, &layer.feed_forward_output_norm}) {
-      sum += parameters_of(*each, hidden_size);
-    }
-    sum += query_key_norm_parameters(*this, layer);
-    for (const LinearId id : linears_of(layer)) sum += parameters_of(linear_of(layer, id));
+  for (const std::string* bias : {&names.position_bias, &names.encoder_position_bias}) {
+    if (!bias->empty()) sum += relative_buckets * heads;
+  }
+  sum += parameters_of(names.encoder_norm, hidden_size);
+  for (const Stack stack : kStacks) {
+    for (const LayerNames& layer : names_of(stack)) sum += layer_parameters(*this, layer);
   }
   return sum;
 }

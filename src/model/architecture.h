@@ -1,6 +1,7 @@
 // What a decoder is made of, as data: the one forward pass is driven by this description.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,8 +13,9 @@ namespace octet::model {
 enum class NormKind : uint8_t { layer, rms };
 /// pre: x + f(norm(x)); post: norm(x + f(x)).
 enum class NormPlace : uint8_t { pre, post };
-/// sinusoidal is learned's table, computed; alibi adds to the scores a slope times the distance.
-enum class Positions : uint8_t { learned, sinusoidal, rope, alibi };
+/// sinusoidal is learned's table, computed; alibi adds to the scores a slope times the distance,
+/// relative a learned number for each range of distances.
+enum class Positions : uint8_t { learned, sinusoidal, rope, alibi, relative };
 /// sequential: h = x + attention(norm(x)), h + feed_forward(norm'(h));
 /// parallel: x + attention(norm(x)) + feed_forward(norm'(x)); parallel_shared: with norm for norm'.
 enum class Residual : uint8_t { sequential, parallel, parallel_shared };
@@ -83,6 +85,10 @@ struct LayerNames {
   bool query_key_norm_bias = false;
   LinearNames attention_output;
   NormNames attention_output_norm;  ///< of what attention adds to the residual stream
+  NormNames cross_norm;             ///< of a decoder that also attends to an encoder's output
+  LinearNames cross_query;
+  LinearNames cross_key_value;  ///< its input is the encoder's output
+  LinearNames cross_output;
   NormNames feed_forward_norm;
   LinearNames up;  ///< gate and up stacked when gated
   LinearNames down;
@@ -92,7 +98,16 @@ struct LayerNames {
 };
 
 /// The linear layers of a layer, in the order they are computed.
-enum class LinearSlot : uint8_t { qkv, attention_output, router, up, down };
+enum class LinearSlot : uint8_t {
+  qkv,
+  attention_output,
+  cross_key_value,
+  cross_query,
+  cross_output,
+  router,
+  up,
+  down
+};
 
 /// One linear layer of a layer.
 struct LinearId {
@@ -117,6 +132,12 @@ auto& linear_of(PerLayer& layer, LinearId id) {
       return layer.qkv;
     case LinearSlot::attention_output:
       return layer.attention_output;
+    case LinearSlot::cross_key_value:
+      return layer.cross_key_value;
+    case LinearSlot::cross_query:
+      return layer.cross_query;
+    case LinearSlot::cross_output:
+      return layer.cross_output;
     case LinearSlot::router:
       return layer.router;
     case LinearSlot::up:
@@ -134,10 +155,17 @@ struct ModelNames {
   LinearNames embedding_projection;  ///< no parts: none (OPT-350M has one)
   NormNames embedding_norm;
   NormNames final_norm;
-  LinearNames output_projection;  ///< no parts: none (OPT-350M has one)
-  std::string lm_head;            ///< the token embedding's name when tied
-  std::string lm_head_bias;       ///< empty: none
+  NormNames encoder_norm;             ///< of the encoder's output
+  std::string position_bias;          ///< [relative_buckets, heads], or empty
+  std::string encoder_position_bias;  ///< likewise, for the encoder
+  LinearNames output_projection;      ///< no parts: none (OPT-350M has one)
+  std::string lm_head;                ///< the token embedding's name when tied
+  std::string lm_head_bias;           ///< empty: none
 };
+
+/// The stacks of layers of a model; most have a decoder only.
+enum class Stack : uint8_t { encoder, decoder };
+inline constexpr std::array kStacks = {Stack::encoder, Stack::decoder};
 
 struct Architecture {
   std::string family;  ///< Hugging Face model_type
@@ -161,6 +189,8 @@ struct Architecture {
   int64_t position_offset = 0;  ///< learned positions start at this row of the table (OPT: 2)
   Rope rope;
   std::vector<float> alibi_slopes;  ///< [heads]
+  int64_t relative_buckets = 0;     ///< of Positions::relative
+  int64_t relative_reach = 0;       ///< distances from here on share a bucket
   ops::Activation activation = ops::Activation::silu;
   bool gated = false;
   int64_t experts_per_token = 0;             ///< of each layer's experts; 0: there are none
@@ -171,13 +201,20 @@ struct Architecture {
   /// Positions each layer's attention sees, the row's own included; 0: all. Empty: all, everywhere.
   std::vector<int64_t> layer_windows;
   float embedding_scale = 1;
+  float head_scale = 1;  ///< multiplies what lm_head reads
   float logit_softcap = 0;
   bool tied_embeddings = false;
   std::vector<int32_t> end_tokens;
+  int32_t decoder_start = 0;  ///< the decoder's first token beside an encoder
 
   ModelNames names;
-  std::vector<LayerNames> layer_names;  ///< [layers]
+  std::vector<LayerNames> layer_names;          ///< [layers]
+  std::vector<LayerNames> encoder_layer_names;  ///< empty: there is no encoder
 
+  bool encoder_decoder() const { return !encoder_layer_names.empty(); }
+  const std::vector<LayerNames>& names_of(Stack stack) const {
+    return stack == Stack::encoder ? encoder_layer_names : layer_names;
+  }
   int64_t query_size() const { return heads * head_dim; }
   int64_t kv_size() const { return kv_heads * head_dim; }
   bool has_position_table() const {

@@ -78,9 +78,12 @@ int64_t Config::count_any(std::initializer_list<std::string_view> keys) const {
 }
 
 ops::Activation Config::activation(std::string_view key, std::string_view otherwise) const {
-  const std::string text_value = text_or(key, otherwise);
-  const auto parsed = ops::parse_activation(text_value);
-  if (!parsed) fail("{}: activation \"{}\" ({}) is not supported", file_, text_value, key);
+  return activation_named(text_or(key, otherwise), key);
+}
+
+ops::Activation Config::activation_named(const std::string& text, std::string_view key) const {
+  const auto parsed = ops::parse_activation(text);
+  if (!parsed) fail("{}: activation \"{}\" ({}) is not supported", file_, text, key);
   return *parsed;
 }
 

@@ -38,6 +38,8 @@ class Config {
 
   /// The activation under `key`; an unknown one is an Error that names it.
   ops::Activation activation(std::string_view key, std::string_view otherwise) const;
+  /// The activation called `text`, which was found under `key`.
+  ops::Activation activation_named(const std::string& text, std::string_view key) const;
   /// Ids under eos_token_id: none, one or a list.
   std::vector<int32_t> end_tokens() const;
   /// The first of `prefixes` for which prefix + `probe` is a tensor; Error when none is.

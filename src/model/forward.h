@@ -33,11 +33,16 @@ class Scratch {
 class ForwardPass {
  public:
   ForwardPass(device::Cpu& cpu, const Architecture& architecture, const Weights& weights,
-              const Step& step, KvCache& cache, Scratch& scratch);
+              const Step& step, KvCache& cache, Scratch& scratch, Stack stack);
 
   void embed();
   /// Runs layer `index` on keys and values of `cache_layer` (the same but while loading).
   void layer(int64_t index, int64_t cache_layer, const InputObserver& observer);
+  /// After an encoder's layers: the norm of its output.
+  void finish_source();
+  /// Writes the keys and values that decoder layer `index` makes of the encoder's output into the
+  /// slices' pages.
+  void place_source(int64_t index, int64_t cache_layer, const InputObserver& observer);
   /// The final norm and what follows it, of the rows `step.logit_rows` only.
   void logits(tensor::MatrixView<float> out);
   /// The input of lm_head for all rows (norm and projection done), [rows, embedding_size].
@@ -62,6 +67,8 @@ class ForwardPass {
                         std::string_view what);
   void attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                        const InputObserver& observer);
+  void cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
+                             const InputObserver& observer);
   void feed_forward_block(const Layer& layer, int64_t index, const InputObserver& observer);
   /// Leaves act(gate) · up of `x` in the front columns of up_.
   tensor::MatrixView<float> activated(const linear::Linear& up, tensor::MatrixView<const float> x,
@@ -73,7 +80,12 @@ class ForwardPass {
   void prepare_heads(const Layer& layer, int64_t row);
   void normalise_heads(const Norm& norm, float* x, int64_t size);
   void cap_logits(tensor::MatrixView<float> logits);
-  void attend(int64_t index, int64_t cache_layer);
+  /// What attention sees: positions up to the row's own, all of the slice, or the encoder's.
+  enum class Sees : uint8_t { earlier, slice, source };
+  void attend(int64_t index, int64_t cache_layer, Sees sees);
+  /// False when a value does not fit the cache.
+  bool write_cache(const Slice& slice, int64_t row, int64_t cache_layer, const float* keys);
+  [[noreturn]] void fail_cache(int64_t index) const;
   void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
              tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
              int64_t layer, std::string_view what) {
@@ -83,6 +95,7 @@ class ForwardPass {
   void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
              tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
              int64_t layer, std::string_view what, std::span<const int64_t> calls);
+  std::string place(int64_t layer) const;
   void add_to_hidden(tensor::MatrixView<const float> x);
 
   device::Cpu& cpu_;
@@ -91,6 +104,7 @@ class ForwardPass {
   const Step& step_;
   KvCache& cache_;
   Scratch& scratch_;
+  Stack stack_;
   ops::NormFunction* norm_;
   ops::RopeFunction* rope_;
   int64_t rows_;

@@ -24,6 +24,9 @@ struct Slice {
   int64_t rows = 0;
   int64_t first_position = 0;
   const int32_t* pages = nullptr;  ///< page table of the sequence, long enough for its last row
+  /// What a decoder attends to beside itself: pages that encode() filled, and their positions.
+  const int32_t* source_pages = nullptr;
+  int64_t source_positions = 0;
 };
 
 /// One call of the forward pass: a lone prompt, a chunk of one, a batch of decodes or any mixture.
@@ -54,6 +57,10 @@ struct Layer {
   Norm key_norm;
   linear::Linear attention_output;
   Norm attention_output_norm;
+  Norm cross_norm;
+  linear::Linear cross_query;
+  linear::Linear cross_key_value;
+  linear::Linear cross_output;
   Norm feed_forward_norm;
   linear::Linear up;
   linear::Linear down;
@@ -73,6 +80,7 @@ inline constexpr std::array kNormMembers = {
     NormMember{"attention_norm", &Layer::attention_norm, &LayerNames::attention_norm},
     NormMember{"attention_output_norm", &Layer::attention_output_norm,
                &LayerNames::attention_output_norm},
+    NormMember{"cross_norm", &Layer::cross_norm, &LayerNames::cross_norm},
     NormMember{"feed_forward_norm", &Layer::feed_forward_norm, &LayerNames::feed_forward_norm},
     NormMember{"feed_forward_output_norm", &Layer::feed_forward_output_norm,
                &LayerNames::feed_forward_output_norm},
@@ -85,10 +93,20 @@ struct Weights {
   std::unique_ptr<linear::Linear> embedding_projection;   ///< or null
   Norm embedding_norm;
   std::vector<Layer> layers;
+  std::vector<Layer> encoder_layers;
+  Norm encoder_norm;
+  tensor::Array<float> position_bias;          ///< [heads, 2·relative_reach + 1], or empty
+  tensor::Array<float> encoder_position_bias;  ///< likewise
   Norm final_norm;
   std::unique_ptr<linear::Linear> output_projection;  ///< or null
   std::shared_ptr<const linear::Linear> lm_head;      ///< token_embedding itself when shared
 
+  std::vector<Layer>& layers_of(Stack stack) {
+    return stack == Stack::encoder ? encoder_layers : layers;
+  }
+  const std::vector<Layer>& layers_of(Stack stack) const {
+    return stack == Stack::encoder ? encoder_layers : layers;
+  }
   int64_t bytes() const;
 };
 
@@ -99,6 +117,9 @@ class Scratch;
 /// the linear layer is about to read, [rows, inputs]. Called on the thread that runs the pass.
 using InputObserver =
     std::function<void(int64_t layer, LinearId linear, tensor::MatrixView<const float> input)>;
+
+/// "layers.3.": what the names of a layer's weights begin with in octet's own files.
+std::string layer_prefix(Stack stack, int64_t layer);
 
 class Model {
  public:
@@ -112,6 +133,10 @@ class Model {
   const Weights& weights() const { return weights_; }
   /// f32 for fp32, f16 otherwise.
   ops::CacheType cache_type() const;
+
+  /// Runs the encoder of an encoder-decoder over whole sources (slices of all their positions;
+  /// nobody's logits) and leaves in their pages what the decoder attends to.
+  void encode(device::Cpu& cpu, const Step& step, KvCache& cache);
 
   /// Runs the step: writes the cache and logits[logit_rows.size(), vocabulary_size].
   /// Every sequence's logits are the same bits whatever else is in the step and however its

@@ -19,4 +19,11 @@ tensor::Array<float> sinusoidal_positions(const Architecture& architecture);
 /// 2^(k+1) heads.
 std::vector<float> alibi_slopes(int64_t heads);
 
+/// T5's learned numbers spread over the distances j − t from −relative_reach to relative_reach:
+/// [heads, 2·relative_reach + 1]. `buckets` is [relative_buckets, heads]; of an encoder's the first
+/// half is for j ≤ t and the second for j > t, a decoder's are all for j ≤ t. Half of the buckets
+/// of a direction hold one distance each, the others ranges that grow as a geometric series.
+tensor::Array<float> relative_bias(const Architecture& architecture, const float* buckets,
+                                   Stack stack);
+
 }  // namespace octet::model

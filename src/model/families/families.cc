@@ -1,6 +1,7 @@
 // The list of model families and the checks that hold for all of them.
 #include "model/families/families.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -30,6 +31,7 @@ std::span<const Family> families() {
       {"qwen3", describe_qwen3},
       {"stablelm", describe_stablelm},
       {"starcoder2", describe_starcoder2},
+      {"t5", describe_t5},
       {"xglm", describe_xglm},
   };
   return table;
@@ -48,7 +50,8 @@ void check(const Architecture& a, const std::string& file) {
        {a.hidden_size, a.intermediate_size, a.query_size(), a.vocabulary_size, a.max_positions}) {
     if (size > kLargest) fail("{}: a size of {} is over {}", file, size, kLargest);
   }
-  if (a.layers > 10000) fail("{}: {} layers are over 10000", file, a.layers);
+  if (std::max<int64_t>(a.layers, std::ssize(a.encoder_layer_names)) > 10000)
+    fail("{}: {} layers are over 10000", file, a.layers);
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ Architecture describe_qwen2(const Config& config);
 Architecture describe_qwen3(const Config& config);
 Architecture describe_stablelm(const Config& config);
 Architecture describe_starcoder2(const Config& config);
+Architecture describe_t5(const Config& config);
 Architecture describe_xglm(const Config& config);
 
 }  // namespace octet::model

@@ -32,6 +32,7 @@ struct LoadOptions {
 
 /// Outlier columns kept in 16 bits, of one linear input.
 struct KeptShare {
+  Stack stack = Stack::decoder;
   int64_t layer = 0;
   LinearId linear;
   int64_t kept = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
@@ -56,9 +57,11 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   search_ = linear::has_decomposition(precision.method) && precision.threshold > 0 &&
             precision.outliers == linear::OutlierMode::kept;
   quantised_head_ = linear::is_int8(precision.method) && !skipped("lm_head.weight");
-  for (const LayerNames& layer : architecture.layer_names) {
-    for (const LinearId id : linears_of(layer)) {
-      total_bytes_ += reader.stored_bytes(linear_of(layer, id));
+  for (const Stack stack : kStacks) {
+    for (const LayerNames& layer : architecture.names_of(stack)) {
+      for (const LinearId id : linears_of(layer)) {
+        total_bytes_ += reader.stored_bytes(linear_of(layer, id));
+      }
     }
   }
   total_bytes_ += reader.stored_bytes(architecture.token_embedding());
@@ -156,6 +159,13 @@ void Packer::pack_outside(Weights& weights) {
   };
   weights.embedding_projection = projection(a.names.embedding_projection);
   weights.output_projection = projection(a.names.output_projection);
+  const auto position_bias = [&](const std::string& table, Stack stack) {
+    if (table.empty()) return tensor::Array<float>();
+    return relative_bias(a, reader_.matrix(table, a.relative_buckets, a.heads).data(), stack);
+  };
+  weights.position_bias = position_bias(a.names.position_bias, Stack::decoder);
+  weights.encoder_position_bias = position_bias(a.names.encoder_position_bias, Stack::encoder);
+  weights.encoder_norm = norm(a.names.encoder_norm);
   weights.embedding_norm = norm(a.names.embedding_norm);
   weights.final_norm = norm(a.names.final_norm);
 }
@@ -173,10 +183,11 @@ void Packer::pack_head(Weights& weights) {
   reader_.release(names);
 }
 
-void Packer::pack_part(Layer& layer, int64_t index, LinearId id,
+void Packer::pack_part(Weights& weights, Stack stack, int64_t index, LinearId id,
                        const MatrixView<const float>* input) {
-  const LinearNames& names = linear_of(architecture_.layer_names[static_cast<size_t>(index)], id);
-  linear::Linear& linear = linear_of(layer, id);
+  const auto layer = static_cast<size_t>(index);
+  const LinearNames& names = linear_of(architecture_.names_of(stack)[layer], id);
+  linear::Linear& linear = linear_of(weights.layers_of(stack)[layer], id);
   const bool skip = skipped(names);
   linear = pack_linear(names, skip);
   if (input != nullptr && !skip) {
@@ -184,16 +195,19 @@ void Packer::pack_part(Layer& layer, int64_t index, LinearId id,
     if (!columns.empty()) {
       linear.keep_columns(cpu_, reader_.source(names, architecture_.head_dim), columns);
     }
-    kept_.push_back({index, id, static_cast<int64_t>(columns.size()), names.inputs});
+    kept_.push_back({stack, index, id, static_cast<int64_t>(columns.size()), names.inputs});
   }
   reader_.release(names);
   advance(reader_.stored_bytes(names));
 }
 
 void Packer::pack_layers(Weights& weights) {
-  for (int64_t i = 0; i < architecture_.layers; ++i) {
-    for (const LinearId id : linears_of(architecture_.layer_names[static_cast<size_t>(i)])) {
-      pack_part(weights.layers[static_cast<size_t>(i)], i, id, nullptr);
+  for (const Stack stack : kStacks) {
+    const std::vector<LayerNames>& layers = architecture_.names_of(stack);
+    for (int64_t i = 0; i < std::ssize(layers); ++i) {
+      for (const LinearId id : linears_of(layers[static_cast<size_t>(i)])) {
+        pack_part(weights, stack, i, id, nullptr);
+      }
     }
   }
 }
@@ -202,25 +216,46 @@ void Packer::search_and_pack_layers(Weights& weights) {
   const Architecture& a = architecture_;
   const int64_t count = std::min(kSearchTokens, a.max_positions);
   const std::vector<int32_t> tokens = search_tokens(count, a.vocabulary_size);
-  KvCache cache(a, ops::CacheType::f16, pages_for(count), /*layers=*/1);
+  // An encoder sees the same tokens; the decoder attends to what it makes of them.
+  KvCache cache(a, ops::CacheType::f16, 2 * pages_for(count), /*layers=*/1);
   std::vector<int32_t> pages(static_cast<size_t>(cache.pages()));
   std::iota(pages.begin(), pages.end(), 0);
-  const Slice slice{.rows = count, .first_position = 0, .pages = pages.data()};
+  const Slice source{.rows = count, .first_position = 0, .pages = pages.data() + pages_for(count)};
+  const Slice slice{.rows = count,
+                    .first_position = 0,
+                    .pages = pages.data(),
+                    .source_pages = source.pages,
+                    .source_positions = count};
   Step step;
   step.tokens = tokens;
   step.slices = {&slice, 1};
   // The finer activations, so that what is found does not depend on the width used later.
   step.activation_bits = options_.precision.method == linear::Method::llm_int8 ? 16 : 8;
+  Step source_step = step;
+  source_step.slices = {&source, 1};
   Scratch scratch;
+  Scratch source_scratch;
   const device::FlushDenormals flush;
-  ForwardPass pass(cpu_, a, weights, step, cache, scratch);
+  // The observer sees a linear layer's input just before the pass uses its weights.
+  const auto observer = [&](Stack stack) {
+    return [&, stack](int64_t index, LinearId id, MatrixView<const float> input) {
+      pack_part(weights, stack, index, id, &input);
+    };
+  };
+  std::optional<ForwardPass> encoder;
+  if (a.encoder_decoder()) {
+    encoder.emplace(cpu_, a, weights, source_step, cache, source_scratch, Stack::encoder);
+    encoder->embed();
+    for (int64_t i = 0; i < std::ssize(weights.encoder_layers); ++i) {
+      encoder->layer(i, /*cache_layer=*/0, observer(Stack::encoder));
+    }
+    encoder->finish_source();
+  }
+  ForwardPass pass(cpu_, a, weights, step, cache, scratch, Stack::decoder);
   pass.embed();
   for (int64_t i = 0; i < a.layers; ++i) {
-    // The observer sees a linear layer's input just before the pass uses its weights.
-    pass.layer(i, /*cache_layer=*/0,
-               [&](int64_t index, LinearId id, MatrixView<const float> input) {
-                 pack_part(weights.layers[static_cast<size_t>(index)], index, id, &input);
-               });
+    if (encoder) encoder->place_source(i, /*cache_layer=*/0, observer(Stack::decoder));
+    pass.layer(i, /*cache_layer=*/0, observer(Stack::decoder));
   }
   if (!quantised_head_) return;
   const std::vector<int32_t> columns =
@@ -231,20 +266,28 @@ void Packer::search_and_pack_layers(Weights& weights) {
   reader_.release(names);
 }
 
-Weights Packer::pack() {
+void Packer::pack_norms(Weights& weights) const {
   const Architecture& a = architecture_;
+  for (const Stack stack : kStacks) {
+    for (const LayerNames& names : a.names_of(stack)) {
+      Layer layer;
+      for (const NormMember& member : kNormMembers) {
+        layer.*member.norm = norm(names.*member.names);
+      }
+      layer.experts.resize(names.experts.size());
+      layer.query_norm =
+          query_key_norm(names.query_norm, names.query_key_norm_bias, a.query_size());
+      layer.key_norm = query_key_norm(names.key_norm, names.query_key_norm_bias, a.kv_size());
+      weights.layers_of(stack).push_back(std::move(layer));
+    }
+  }
+}
+
+Weights Packer::pack() {
   Weights weights;
   pack_outside(weights);
   pack_head(weights);
-  weights.layers.resize(static_cast<size_t>(a.layers));
-  for (int64_t i = 0; i < a.layers; ++i) {
-    const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
-    Layer& layer = weights.layers[static_cast<size_t>(i)];
-    for (const NormMember& member : kNormMembers) layer.*member.norm = norm(names.*member.names);
-    layer.experts.resize(names.experts.size());
-    layer.query_norm = query_key_norm(names.query_norm, names.query_key_norm_bias, a.query_size());
-    layer.key_norm = query_key_norm(names.key_norm, names.query_key_norm_bias, a.kv_size());
-  }
+  pack_norms(weights);
   if (search_) {
     search_and_pack_layers(weights);
   } else {

@@ -31,9 +31,10 @@ class Packer {
   Norm query_key_norm(const std::vector<std::string>& weights, bool bias, int64_t row_size) const;
   void pack_outside(Weights& weights);
   void pack_head(Weights& weights);
+  void pack_norms(Weights& weights) const;
   void pack_layers(Weights& weights);
   void search_and_pack_layers(Weights& weights);
-  void pack_part(Layer& layer, int64_t index, LinearId id,
+  void pack_part(Weights& weights, Stack stack, int64_t index, LinearId id,
                  const tensor::MatrixView<const float>* input);
   void advance(int64_t bytes);
 

@@ -223,10 +223,10 @@ class PartsReader {
   linear::Precision precision_;
 };
 
-void read_layers(PartsReader& reader, const Architecture& a, Weights& weights) {
-  for (int64_t i = 0; i < a.layers; ++i) {
-    const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
-    const std::string base = "layers." + std::to_string(i) + ".";
+void read_layers(PartsReader& reader, const Architecture& a, Stack stack, Weights& weights) {
+  for (const LayerNames& names : a.names_of(stack)) {
+    std::vector<Layer>& layers = weights.layers_of(stack);
+    const std::string base = layer_prefix(stack, std::ssize(layers));
     Layer layer;
     layer.experts.resize(names.experts.size());
     for (const LinearId id : linears_of(names)) {
@@ -241,8 +241,26 @@ void read_layers(PartsReader& reader, const Architecture& a, Weights& weights) {
                                              names.query_key_norm_bias, a.query_size());
     layer.key_norm = reader.query_key_norm(base + "key_norm", names.key_norm, a,
                                            names.query_key_norm_bias, a.kv_size());
-    weights.layers.push_back(std::move(layer));
+    layers.push_back(std::move(layer));
   }
+}
+
+std::vector<KeptShare> kept_shares(const Architecture& a, const Weights& weights,
+                                   const linear::Precision& precision) {
+  std::vector<KeptShare> kept;
+  if (precision.outliers != linear::OutlierMode::kept) return kept;
+  for (const Stack stack : kStacks) {
+    const std::vector<LayerNames>& names = a.names_of(stack);
+    for (int64_t i = 0; i < std::ssize(names); ++i) {
+      for (const LinearId id : linears_of(names[static_cast<size_t>(i)])) {
+        const linear::Linear& linear =
+            linear_of(weights.layers_of(stack)[static_cast<size_t>(i)], id);
+        if (!linear::is_int8(linear.parts().method)) continue;
+        kept.push_back({stack, i, id, linear.parts().kept_columns.size(), linear.inputs()});
+      }
+    }
+  }
+  return kept;
 }
 
 }  // namespace
@@ -293,17 +311,16 @@ Loaded load_quantized(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint
   }
   weights.embedding_norm = reader.norm("embedding_norm", a.names.embedding_norm, a.hidden_size);
   weights.final_norm = reader.norm("final_norm", a.names.final_norm, a.hidden_size);
-  read_layers(reader, a, weights);
-  std::vector<KeptShare> kept;
-  for (int64_t i = 0; i < a.layers; ++i) {
-    for (const LinearId id : linears_of(a.layer_names[static_cast<size_t>(i)])) {
-      const linear::Linear& linear = linear_of(weights.layers[static_cast<size_t>(i)], id);
-      if (linear::is_int8(linear.parts().method) &&
-          precision.outliers == linear::OutlierMode::kept) {
-        kept.push_back({i, id, linear.parts().kept_columns.size(), linear.inputs()});
-      }
-    }
+  weights.encoder_norm = reader.norm("encoder_norm", a.names.encoder_norm, a.hidden_size);
+  const int64_t bias_size = a.heads * (2 * a.relative_reach + 1);
+  if (!a.names.position_bias.empty()) {
+    weights.position_bias = reader.vector("position_bias", bias_size);
   }
+  if (!a.names.encoder_position_bias.empty()) {
+    weights.encoder_position_bias = reader.vector("encoder_position_bias", bias_size);
+  }
+  for (const Stack stack : kStacks) read_layers(reader, a, stack, weights);
+  std::vector<KeptShare> kept = kept_shares(a, weights, precision);
   return {Model(a, precision, std::move(weights)), nullptr, "", 2 * a.parameters(),
           std::move(kept)};
 }
