@@ -58,6 +58,10 @@ double Config::number_or(std::string_view key, double otherwise) const {
   return has(key) ? number(key) : otherwise;
 }
 
+double Config::number_or_off(std::string_view key, double absent) const {
+  return json_.contains(key) ? number_or(key, 0) : absent;
+}
+
 int64_t Config::count(std::string_view key) const {
   const double value = number(key);
   if (!(value >= 1 && value < 2147483648.0) || value != std::floor(value)) {

@@ -30,6 +30,8 @@ class Config {
   bool flag_or(std::string_view key, bool otherwise) const;
   double number(std::string_view key) const;
   double number_or(std::string_view key, double otherwise) const;
+  /// Options that null turns off: 0 when null, `absent` when the key is not there.
+  double number_or_off(std::string_view key, double absent) const;
   /// A count: an integer in [1, 2^31).
   int64_t count(std::string_view key) const;
   int64_t count_or(std::string_view key, int64_t otherwise) const;
@@ -52,10 +54,11 @@ class Config {
   /// by itself under that name or `key`), `otherwise` when no factor is given.
   int64_t rotary_dim(int64_t head_dim, double otherwise = 1,
                      std::string_view key = "partial_rotary_factor") const;
-  /// Rotary frequencies of `rotary_dim` dimensions from rope_theta (or `theta_key`) with
-  /// rope_scaling, or from rope_parameters. Types default, linear, llama3, yarn and longrope;
-  /// others are an Error.
-  Rope rope(int64_t rotary_dim, std::string_view theta_key = "rope_theta") const;
+  /// Rotary frequencies of `rotary_dim` dimensions from rope_theta (or `theta_key`; `theta` when
+  /// there is none) with rope_scaling, or from rope_parameters. Types default, linear, llama3, yarn
+  /// and longrope; others are an Error.
+  Rope rope(int64_t rotary_dim, double theta = 10000,
+            std::string_view theta_key = "rope_theta") const;
 
  private:
   const nlohmann::json& json_;

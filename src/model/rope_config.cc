@@ -84,8 +84,9 @@ class RopeOptions {
     return factors;
   }
 
-  double theta(std::string_view key) const {
-    const double theta = has("rope_theta") ? number("rope_theta") : config_.number_or(key, 10000.0);
+  double theta(std::string_view key, double otherwise) const {
+    const double theta =
+        has("rope_theta") ? number("rope_theta") : config_.number_or(key, otherwise);
     if (!(theta > 1)) fail("{}: \"{}\" is {}, not over 1", config_.file(), key, theta);
     return theta;
   }
@@ -207,12 +208,12 @@ int64_t Config::rotary_dim(int64_t head_dim, double otherwise, std::string_view 
   return static_cast<int64_t>(static_cast<double>(head_dim) * factor);
 }
 
-Rope Config::rope(int64_t rotary_dim, std::string_view theta_key) const {
+Rope Config::rope(int64_t rotary_dim, double otherwise, std::string_view theta_key) const {
   const RopeOptions options(*this);
   if (rotary_dim <= 0 || rotary_dim % 2 != 0) {
     fail("{}: {} rotary dimensions; they must be even", file_, rotary_dim);
   }
-  const double theta = options.theta(theta_key);
+  const double theta = options.theta(theta_key, otherwise);
   Rope rope;
   rope.rotary_dim = rotary_dim;
   rope.inverse_frequencies = plain_frequencies(rotary_dim, theta);

@@ -64,7 +64,7 @@ GPT = dict(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=12
 BLOOM = dict(vocab_size=VOCABULARY, hidden_size=48, n_layer=2, n_head=6, bos_token_id=1,
              eos_token_id=2)
 FALCON = dict(NEOX, ffn_hidden_size=48)
-MPT = dict(vocab_size=VOCABULARY, d_model=48, n_heads=6, n_layers=2, expansion_ratio=2,
+MPT = dict(vocab_size=VOCABULARY, d_model=48, n_heads=6, n_layers=2, expansion_ratio=4,
            max_seq_len=128, bos_token_id=1, eos_token_id=2)
 LONGROPE = dict(rope_type="longrope", short_factor=[1.0, 1.5, 2.0, 3.0],
                 long_factor=[1.5, 4.0, 6.0, 8.0])
@@ -144,7 +144,9 @@ def reference(name, model_type, options, directory):
     shapes = {key: list(value.shape) for key, value in safetensors.numpy.load_file(path).items()}
     safetensors.numpy.save_file({key: values(key, shape) for key, shape in shapes.items()}, path,
                                 {"format": "pt"})
-    model = auto.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    # Eager Falcon of transformers 5.23 adds ALiBi twice.
+    attention = "sdpa" if model_type == "falcon" else "eager"
+    model = auto.from_pretrained(directory, dtype=torch.float32, attn_implementation=attention).eval()
     ids = tokens(name, TOKENS)
     inputs = {"input_ids": torch.tensor([ids])}
     if encoder_decoder:

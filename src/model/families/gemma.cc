@@ -38,9 +38,9 @@ Architecture describe_gemma2(const Config& config) {
   Architecture a = gemma(config);
   a.attention_scale =
       static_cast<float>(1.0 / std::sqrt(config.number_or("query_pre_attn_scalar", 256)));
-  a.attention_softcap = static_cast<float>(config.number_or("attn_logit_softcapping", 0));
-  a.logit_softcap = static_cast<float>(config.number_or("final_logit_softcapping", 0));
-  a.layer_windows = layer_windows(config, a.layers, [](int64_t i) { return i % 2 == 0; });
+  a.attention_softcap = static_cast<float>(config.number_or_off("attn_logit_softcapping", 50));
+  a.logit_softcap = static_cast<float>(config.number_or_off("final_logit_softcapping", 30));
+  a.layer_windows = layer_windows(config, a.layers, 4096, [](int64_t i) { return i % 2 == 0; });
   change_layers(a, config, [](LayerNames& names, const std::string& base) {
     names.attention_output_norm = norm(base + "post_attention_layernorm", false);
     names.feed_forward_norm = norm(base + "pre_feedforward_layernorm", false);

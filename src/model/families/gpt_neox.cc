@@ -18,7 +18,7 @@ Architecture describe_gpt_neox(const Config& config) {
   a.norm_epsilon = static_cast<float>(config.number_or("layer_norm_eps", 1e-5));
   a.residual =
       config.flag_or("use_parallel_residual", true) ? Residual::parallel : Residual::sequential;
-  a.rope = config.rope(config.rotary_dim(a.head_dim, 0.25, "rotary_pct"), "rotary_emb_base");
+  a.rope = config.rope(config.rotary_dim(a.head_dim, 0.25, "rotary_pct"), 10000, "rotary_emb_base");
   a.activation = config.activation("hidden_act", "gelu");
   a.attention_scale = usual_attention_scale(a);
   a.end_tokens = config.end_tokens();

@@ -34,7 +34,7 @@ Architecture llama_like(const Config& config, const LlamaVariant& variant) {
   a.intermediate_size = config.count("intermediate_size");
   a.max_positions = config.count_or("max_position_embeddings", 2048);
   a.norm_epsilon = static_cast<float>(config.number_or("rms_norm_eps", 1e-6));
-  a.rope = config.rope(config.rotary_dim(a.head_dim, variant.rotary_factor));
+  a.rope = config.rope(config.rotary_dim(a.head_dim, variant.rotary_factor), variant.rope_theta);
   a.activation = config.activation("hidden_act", "silu");
   a.gated = true;
   a.attention_scale = usual_attention_scale(a);
@@ -63,10 +63,11 @@ Architecture llama_like(const Config& config, const LlamaVariant& variant) {
   return a;
 }
 
-std::vector<int64_t> layer_windows(const Config& config, int64_t layers,
+std::vector<int64_t> layer_windows(const Config& config, int64_t layers, int64_t otherwise,
                                    const std::function<bool(int64_t)>& slides) {
-  if (!config.has("sliding_window")) return {};
-  const int64_t window = config.count("sliding_window");
+  const bool stated = config.json().contains("sliding_window");
+  if (stated ? !config.has("sliding_window") : otherwise == 0) return {};
+  const int64_t window = config.count_or("sliding_window", otherwise);
   std::vector<int64_t> windows;
   if (!config.has("layer_types")) {
     for (int64_t i = 0; i < layers; ++i) windows.push_back(slides(i) ? window : 0);

@@ -6,7 +6,7 @@ namespace octet::model {
 
 Architecture describe_mistral(const Config& config) {
   Architecture a = llama_like(config, {});
-  a.layer_windows = layer_windows(config, a.layers, [](int64_t) { return true; });
+  a.layer_windows = layer_windows(config, a.layers, 4096, [](int64_t) { return true; });
   return a;
 }
 

@@ -7,9 +7,9 @@
 namespace octet::model {
 
 Architecture describe_mixtral(const Config& config) {
-  Architecture a = llama_like(config, {});
+  Architecture a = llama_like(config, {.rope_theta = 1e6});
   a.norm_epsilon = static_cast<float>(config.number_or("rms_norm_eps", 1e-5));
-  a.layer_windows = layer_windows(config, a.layers, [](int64_t) { return true; });
+  a.layer_windows = layer_windows(config, a.layers, 0, [](int64_t) { return true; });
   a.experts_per_token = config.count_or("num_experts_per_tok", 2);
   const int64_t experts = config.count_or("num_local_experts", 8);
   if (a.experts_per_token > experts || experts > 4096) {

@@ -37,7 +37,7 @@ Architecture describe_phi(const Config& config) {
 Architecture describe_phi3(const Config& config) {
   Architecture a = llama_like(config, {});
   a.norm_epsilon = static_cast<float>(config.number_or("rms_norm_eps", 1e-5));
-  a.layer_windows = layer_windows(config, a.layers, [](int64_t) { return true; });
+  a.layer_windows = layer_windows(config, a.layers, 0, [](int64_t) { return true; });
   change_layers(a, config, [&](LayerNames& names, const std::string& base) {
     names.qkv =
         by_columns({matrix(base + "self_attn.qkv_proj", a.query_size() + 2 * a.kv_size(), false)},

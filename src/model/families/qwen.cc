@@ -10,7 +10,7 @@ namespace {
 std::vector<int64_t> windows(const Config& config, int64_t layers) {
   if (!config.flag_or("use_sliding_window", false)) return {};
   const auto full_layers = static_cast<int64_t>(config.number_or("max_window_layers", 28));
-  return layer_windows(config, layers, [&](int64_t i) { return i >= full_layers; });
+  return layer_windows(config, layers, 4096, [&](int64_t i) { return i >= full_layers; });
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ Architecture describe_starcoder2(const Config& config) {
   a.norm_epsilon = static_cast<float>(config.number_or("norm_epsilon", 1e-5));
   a.activation = config.activation("hidden_act", "gelu_pytorch_tanh");
   a.gated = false;
-  a.layer_windows = layer_windows(config, a.layers, [](int64_t) { return true; });
+  a.layer_windows = layer_windows(config, a.layers, 0, [](int64_t) { return true; });
   a.names.final_norm.bias = config.prefix({"model.", ""}, "embed_tokens.weight") + "norm.bias";
   change_layers(a, config, [&](LayerNames& names, const std::string& base) {
     names.attention_norm = norm(base + "input_layernorm", true);
