@@ -133,7 +133,7 @@ int run_model(const BenchCommand& command) {
                         .precision = model.precision(),
                         .load_s = loaded.seconds,
                         .weights_bytes = model.weights().bytes(),
-                        .step_weight_bytes = evaluate::step_weight_bytes(model.weights()),
+                        .step_weight_bytes = evaluate::step_weight_bytes(model),
                         .prompt_tokens = command.prompt,
                         .decode_tokens = command.tokens,
                         .prompt = evaluate::prompt_speed(cpu, model, options),

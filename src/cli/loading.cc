@@ -75,9 +75,9 @@ int64_t context_size(const CommonOptions& options, const model::Architecture& ar
   if (!options.context) return trained > 0 ? std::min(trained, otherwise) : otherwise;
   const int64_t asked = *options.context;
   if (trained > 0 && asked > trained) {
-    if (architecture.positions == model::Positions::learned)
-      fail("--ctx-size {}: {} has {} learned positions; use at most -c {}", asked, options.model,
-           trained, trained);
+    if (architecture.has_position_table())
+      fail("--ctx-size {}: {} has {} positions; use at most -c {}", asked, options.model, trained,
+           trained);
     fmt::print(stderr, "octet: warning: -c {} exceeds the {} positions the model was trained for\n",
                asked, trained);
   }
