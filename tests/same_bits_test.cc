@@ -6,6 +6,7 @@
 #include <random>
 
 #include "support/amx_emulator.h"
+#include "support/family_variant.h"
 #include "support/scoring.h"
 #include "support/shared_data.h"
 #include "support/tiny_model.h"
@@ -41,7 +42,11 @@ std::vector<Logits> random_schedule(model::Model& model, device::Cpu& cpu, std::
                                     int activation_bits) {
   runtime::Session session(model, cpu, 512, static_cast<int64_t>(sequences.size()));
   std::vector<runtime::SequenceId> ids;
-  for (size_t i = 0; i < sequences.size(); ++i) ids.push_back(session.open());
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    ids.push_back(session.open());
+    if (model.architecture().encoder_decoder())
+      session.encode(ids[i], sequences[i], activation_bits);
+  }
   std::vector<size_t> done(sequences.size(), 0);
   std::vector<Logits> logits(sequences.size());
   while (true) {
@@ -75,8 +80,8 @@ std::vector<Logits> random_schedule(model::Model& model, device::Cpu& cpu, std::
 
 struct Case {
   std::string name;
-  std::string family;
-  std::string dtype;
+  std::string family;  ///< of test::TinyModel, or a family variant
+  std::string dtype;   ///< empty for variants
   model::LoadOptions options;
 };
 
@@ -100,6 +105,11 @@ std::vector<Case> cases() {
   model::LoadOptions head = test::with_method(Method::llm_int8, 16);
   head.skip_modules = {"none"};
   list.push_back({"llama_int8_head", "llama", "f16", head});
+  for (const char* variant :
+       {"bloom_residual_after_norm", "falcon_40b", "gemma2_wide_scores", "mixtral_3_of_5",
+        "olmo2_groups", "stablelm_parallel_head_norms", "t5_gated_silu"}) {
+    list.push_back({variant, variant, "", test::with_method(Method::llm_int8, 16)});
+  }
   return list;
 }
 
@@ -108,12 +118,18 @@ class SameBits : public testing::TestWithParam<Case> {};
 TEST_P(SameBits, AloneInBatchesInChunksWithThreadsAndInstructionSets) {
   const Case& c = GetParam();
   const test::TemporaryDirectory directory;
-  test::write_tiny_model({.family = c.family, .dtype = c.dtype, .outlier_gain = 20},
-                         directory.path());
+  int64_t vocabulary = 97;
+  if (c.dtype.empty()) {
+    test::write_family_variant(c.family, directory.path());
+    vocabulary = test::family_variants()["vocabulary"].get<int64_t>();
+  } else {
+    test::write_tiny_model({.family = c.family, .dtype = c.dtype, .outlier_gain = 20},
+                           directory.path());
+  }
   std::mt19937 random(7);
   std::vector<std::vector<int32_t>> sequences;
   for (size_t length : {70, 1, 33, 130, 8}) {
-    sequences.push_back(random_tokens(random, length, 97));
+    sequences.push_back(random_tokens(random, length, vocabulary));
   }
   const int bits = c.options.precision.activation_bits;
   std::vector<Logits> expected;
@@ -128,12 +144,13 @@ TEST_P(SameBits, AloneInBatchesInChunksWithThreadsAndInstructionSets) {
       model::Loaded loaded = model::load(cpu, directory.path(), c.options);
       if (expected.empty()) {
         for (const auto& sequence : sequences) {
-          expected.push_back(test::all_logits(loaded.model, cpu, sequence, bits));
+          expected.push_back(test::all_logits(loaded.model, cpu, sequence, bits, 0, sequence));
         }
       }
-      expect_same_bits(test::all_logits(loaded.model, cpu, sequences[3], bits), expected[3],
+      const auto& third = sequences[3];  // an encoder-decoder encodes what it decodes
+      expect_same_bits(test::all_logits(loaded.model, cpu, third, bits, 0, third), expected[3],
                        "alone");
-      expect_same_bits(test::all_logits(loaded.model, cpu, sequences[3], bits, 7), expected[3],
+      expect_same_bits(test::all_logits(loaded.model, cpu, third, bits, 7, third), expected[3],
                        "chunks of 7");
       const auto batched = random_schedule(loaded.model, cpu, random, sequences, bits);
       for (size_t i = 0; i < sequences.size(); ++i) {

@@ -115,7 +115,8 @@ Generation Model::generate(std::span<const int32_t> prompt, const GenerateOption
   const int64_t trained = loaded.model.architecture().max_positions;
   runtime::GenerateOptions asked = runtime_options(options, implementation_->activation_bits());
   const auto length = static_cast<int64_t>(prompt.size());
-  if (trained > 0) {
+  const bool encoder_decoder = loaded.model.architecture().encoder_decoder();
+  if (trained > 0 && !encoder_decoder) {
     if (length >= trained)
       fail("the prompt has {} tokens, the model {} positions; shorten it", length, trained);
     asked.max_tokens = std::min(asked.max_tokens, trained - length);
@@ -125,7 +126,9 @@ Generation Model::generate(std::span<const int32_t> prompt, const GenerateOption
   if (loaded.tokenizer != nullptr) {
     decoder.emplace(*loaded.tokenizer);
     // The text goes on where the prompt's ends: its first space is not the start of a text.
-    for (const int32_t token : prompt) decoder->push(token);
+    if (!encoder_decoder) {
+      for (const int32_t token : prompt) decoder->push(token);
+    }
   }
   Generation generation;
   const runtime::Generated generated =

@@ -108,7 +108,7 @@ int run_matmul(const BenchCommand& command) {
 
 void check_positions(const BenchCommand& command, const model::Architecture& architecture) {
   const int64_t longest = std::max(command.prompt, command.tokens);
-  if (architecture.positions == model::Positions::learned && longest > architecture.max_positions)
+  if (architecture.has_position_table() && longest > architecture.max_positions)
     fail("{}: has {} learned positions; use at most -p {} and -n {}", command.common.model,
          architecture.max_positions, architecture.max_positions, architecture.max_positions);
 }
@@ -133,7 +133,7 @@ int run_model(const BenchCommand& command) {
                         .precision = model.precision(),
                         .load_s = loaded.seconds,
                         .weights_bytes = model.weights().bytes(),
-                        .step_weight_bytes = evaluate::step_weight_bytes(model.weights()),
+                        .step_weight_bytes = evaluate::step_weight_bytes(model),
                         .prompt_tokens = command.prompt,
                         .decode_tokens = command.tokens,
                         .prompt = evaluate::prompt_speed(cpu, model, options),

@@ -246,7 +246,10 @@ int run_generate(const GenerateCommand& command) {
   options.stop_early = interrupted;
   runtime::Session session(loaded.model, cpu, length + options.max_tokens);
 
-  Output output(loaded.tokenizer.get(), prompt, !command.common.json);
+  // What an encoder-decoder writes does not go on from its prompt.
+  const bool continues = !loaded.model.architecture().encoder_decoder();
+  Output output(loaded.tokenizer.get(), continues ? std::span(prompt) : std::span<const int32_t>(),
+                !command.common.json);
   const runtime::Generated generated =
       runtime::generate(session, loaded.model, prompt, options, [&output](int32_t token, float) {
         output.push(token);

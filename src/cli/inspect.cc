@@ -29,10 +29,14 @@ struct Sizes {
 /// everything else at two bytes.
 Sizes sizes_of(const model::Architecture& architecture) {
   int64_t scales = 0;
-  for (const model::LayerNames& layer : architecture.layer_names)
-    for (const model::LinearNames* linear :
-         {&layer.qkv, &layer.attention_output, &layer.up, &layer.down})
-      scales += linear->outputs();
+  for (const model::Stack stack : model::kStacks) {
+    for (const model::LayerNames& layer : architecture.names_of(stack)) {
+      for (const model::LinearId id : model::linears_of(layer)) {
+        const model::LinearNames& linear = model::linear_of(layer, id);
+        if (linear.storage == model::Storage::as_asked) scales += linear.outputs();
+      }
+    }
+  }
   const int64_t all = architecture.parameters();
   const int64_t linear = architecture.linear_parameters();
   return {.float32 = 4 * all, .float16 = 2 * all, .int8 = linear + 4 * scales + 2 * (all - linear)};

@@ -23,9 +23,9 @@ double share_of(const model::KeptShare& input) {
 void report_kept(const model::Loaded& loaded, bool verbose) {
   if (verbose) {
     for (const model::KeptShare& input : loaded.kept)
-      fmt::print(stderr, "octet: layer {} {}: {} of {} columns kept in 16 bits ({:.2f}%)\n",
-                 input.layer, model::name(input.slot), input.kept, input.columns,
-                 share_of(input) * 100);
+      fmt::print(stderr, "octet: {}layer {} {}: {} of {} columns kept in 16 bits ({:.2f}%)\n",
+                 input.stack == model::Stack::encoder ? "encoder " : "", input.layer,
+                 model::name(input.linear), input.kept, input.columns, share_of(input) * 100);
   }
   const auto worst = std::ranges::max_element(loaded.kept, {}, share_of);
   if (worst == loaded.kept.end() || share_of(*worst) <= kManyKept) return;
@@ -34,7 +34,7 @@ void report_kept(const model::Loaded& loaded, bool verbose) {
   fmt::print(stderr,
              "octet: warning: {} of {} linear inputs keep more than 5% of their columns in 16 bits "
              "(most: layer {} {}, {:.1f}%){}\n",
-             many, loaded.kept.size(), worst->layer, model::name(worst->slot),
+             many, loaded.kept.size(), worst->layer, model::name(worst->linear),
              share_of(*worst) * 100, verbose ? "" : "; -v lists them");
 }
 
@@ -75,9 +75,9 @@ int64_t context_size(const CommonOptions& options, const model::Architecture& ar
   if (!options.context) return trained > 0 ? std::min(trained, otherwise) : otherwise;
   const int64_t asked = *options.context;
   if (trained > 0 && asked > trained) {
-    if (architecture.positions == model::Positions::learned)
-      fail("--ctx-size {}: {} has {} learned positions; use at most -c {}", asked, options.model,
-           trained, trained);
+    if (architecture.has_position_table())
+      fail("--ctx-size {}: {} has {} positions; use at most -c {}", asked, options.model, trained,
+           trained);
     fmt::print(stderr, "octet: warning: -c {} exceeds the {} positions the model was trained for\n",
                asked, trained);
   }

@@ -26,11 +26,19 @@ namespace {
 
 /// Calls function(linear, is_head) for every linear layer that a step multiplies with.
 template <typename Function>
-void for_each_linear(const model::Weights& weights, const Function& function) {
+void for_each_linear(const model::Model& model, const Function& function) {
+  const model::Weights& weights = model.weights();
   if (weights.embedding_projection) function(*weights.embedding_projection, false);
   for (const model::Layer& layer : weights.layers) {
-    for (const Linear* linear : {&layer.qkv, &layer.attention_output, &layer.up, &layer.down}) {
-      function(*linear, false);
+    for (const Linear* linear :
+         {&layer.qkv, &layer.attention_output, &layer.router, &layer.up, &layer.down}) {
+      if (linear->outputs() > 0) function(*linear, false);
+    }
+    if (layer.experts.empty()) continue;
+    // All experts of a layer are of one size.
+    for (int64_t i = 0; i < model.architecture().experts_per_token; ++i) {
+      function(layer.experts[static_cast<size_t>(i)].up, false);
+      function(layer.experts[static_cast<size_t>(i)].down, false);
     }
   }
   if (weights.output_projection) function(*weights.output_projection, true);
@@ -39,9 +47,9 @@ void for_each_linear(const model::Weights& weights, const Function& function) {
 
 }  // namespace
 
-int64_t step_weight_bytes(const model::Weights& weights) {
+int64_t step_weight_bytes(const model::Model& model) {
   int64_t bytes = 0;
-  for_each_linear(weights, [&](const Linear& linear, bool) { bytes += step_weight_bytes(linear); });
+  for_each_linear(model, [&](const Linear& linear, bool) { bytes += step_weight_bytes(linear); });
   return bytes;
 }
 
@@ -72,10 +80,10 @@ Operations operations_of(const Linear& linear, int64_t rows, int activation_bits
   return operations;
 }
 
-Operations step_operations(const model::Weights& weights, int64_t rows, int64_t logit_rows,
+Operations step_operations(const model::Model& model, int64_t rows, int64_t logit_rows,
                            int activation_bits) {
   Operations sum;
-  for_each_linear(weights, [&](const Linear& linear, bool is_head) {
+  for_each_linear(model, [&](const Linear& linear, bool is_head) {
     const Operations one = operations_of(linear, is_head ? logit_rows : rows, activation_bits);
     sum.int8 += one.int8;
     sum.sixteen_bit += one.sixteen_bit;
@@ -108,8 +116,7 @@ PromptSpeed prompt_speed(device::Cpu& cpu, model::Model& model, const SpeedOptio
   PromptSpeed speed;
   speed.seconds = median(seconds);
   speed.tokens_per_s = static_cast<double>(options.prompt_tokens) / speed.seconds;
-  speed.operations =
-      step_operations(model.weights(), options.prompt_tokens, 1, options.activation_bits);
+  speed.operations = step_operations(model, options.prompt_tokens, 1, options.activation_bits);
   speed.repeats = static_cast<int>(seconds.size());
   return speed;
 }
@@ -160,7 +167,7 @@ DecodeSpeed decode_speed(device::Cpu& cpu, model::Model& model, int64_t batch,
   speed.batch = batch;
   speed.step_s = median(seconds) / static_cast<double>(options.decode_tokens);
   speed.tokens_per_s = static_cast<double>(batch) / speed.step_s;
-  speed.bytes_per_s = static_cast<double>(step_weight_bytes(model.weights())) / speed.step_s;
+  speed.bytes_per_s = static_cast<double>(step_weight_bytes(model)) / speed.step_s;
   speed.repeats = static_cast<int>(seconds.size());
   return speed;
 }

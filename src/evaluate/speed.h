@@ -15,8 +15,8 @@ namespace octet::evaluate {
 /// Bytes of packed weights that one step reads: every linear layer's codes or 16/32-bit panels,
 /// column scales and sums, kept columns and bias, the lm_head's among them. Not counted: rows of
 /// the embedding that are gathered, norms, the 16-bit originals that `batch` takes columns from,
-/// and the KV cache.
-int64_t step_weight_bytes(const model::Weights& weights);
+/// and the KV cache. Of a layer's experts as many as one row goes through.
+int64_t step_weight_bytes(const model::Model& model);
 int64_t step_weight_bytes(const linear::Linear& linear);
 
 /// Operations (two per multiply-add) of linear layers, without padding and kept columns. With two
@@ -31,7 +31,7 @@ struct Operations {
   double seconds_at(const Roofline& roofline) const;
 };
 /// Of `rows` rows of a step, `logit_rows` of which go through the lm_head.
-Operations step_operations(const model::Weights& weights, int64_t rows, int64_t logit_rows,
+Operations step_operations(const model::Model& model, int64_t rows, int64_t logit_rows,
                            int activation_bits);
 Operations operations_of(const linear::Linear& linear, int64_t rows, int activation_bits);
 

@@ -102,9 +102,9 @@ TEST_F(ModelSpeed, accountsForTheHeadAndNotForTheEmbedding) {
       int8 += operations_of(*one, 4, 8).int8;
     }
   }
-  EXPECT_EQ(step_weight_bytes(weights), bytes);
+  EXPECT_EQ(step_weight_bytes(loaded.model), bytes);
   EXPECT_LT(bytes, weights.bytes());
-  const Operations operations = step_operations(weights, 4, 2, 8);
+  const Operations operations = step_operations(loaded.model, 4, 2, 8);
   EXPECT_EQ(operations.int8, int8);
   EXPECT_EQ(operations.sixteen_bit, operations_of(*weights.lm_head, 2, 8).sixteen_bit);
 }
@@ -116,13 +116,13 @@ TEST_F(ModelSpeed, ratesFollowFromTimesAndWork) {
   EXPECT_GT(prompt.seconds, 0);
   EXPECT_EQ(prompt.tokens_per_s, 9 / prompt.seconds);
   EXPECT_EQ(prompt.repeats, 2);
-  EXPECT_EQ(prompt.operations.total(), step_operations(loaded.model.weights(), 9, 1, 16).total());
+  EXPECT_EQ(prompt.operations.total(), step_operations(loaded.model, 9, 1, 16).total());
   for (int64_t batch : {1, 5}) {
     const DecodeSpeed decode = decode_speed(cpu_, loaded.model, batch, options_);
     EXPECT_EQ(decode.batch, batch);
     EXPECT_EQ(decode.tokens_per_s, static_cast<double>(batch) / decode.step_s);
     EXPECT_EQ(decode.bytes_per_s,
-              static_cast<double>(step_weight_bytes(loaded.model.weights())) / decode.step_s);
+              static_cast<double>(step_weight_bytes(loaded.model)) / decode.step_s);
   }
 }
 

@@ -58,6 +58,10 @@ double Config::number_or(std::string_view key, double otherwise) const {
   return has(key) ? number(key) : otherwise;
 }
 
+double Config::number_or_off(std::string_view key, double absent) const {
+  return json_.contains(key) ? number_or(key, 0) : absent;
+}
+
 int64_t Config::count(std::string_view key) const {
   const double value = number(key);
   if (!(value >= 1 && value < 2147483648.0) || value != std::floor(value)) {
@@ -78,9 +82,12 @@ int64_t Config::count_any(std::initializer_list<std::string_view> keys) const {
 }
 
 ops::Activation Config::activation(std::string_view key, std::string_view otherwise) const {
-  const std::string text_value = text_or(key, otherwise);
-  const auto parsed = ops::parse_activation(text_value);
-  if (!parsed) fail("{}: activation \"{}\" ({}) is not supported", file_, text_value, key);
+  return activation_named(text_or(key, otherwise), key);
+}
+
+ops::Activation Config::activation_named(const std::string& text, std::string_view key) const {
+  const auto parsed = ops::parse_activation(text);
+  if (!parsed) fail("{}: activation \"{}\" ({}) is not supported", file_, text, key);
   return *parsed;
 }
 
@@ -116,97 +123,6 @@ void Config::require(std::string_view key, const Json& supported) const {
   if (value != nullptr && *value != supported) {
     fail("{}: \"{}\": {} is not supported", file_, key, value->dump());
   }
-}
-
-namespace {
-
-/// Reads rope options from both spellings: {rope_theta, rope_scaling {type|rope_type, …}} and
-/// {rope_parameters {rope_theta, rope_type, …}}.
-struct RopeOptions {
-  const Config& config;
-  const Json* object;  ///< rope_scaling or rope_parameters; null when absent
-
-  explicit RopeOptions(const Config& c) : config(c), object(find(c.json(), "rope_parameters")) {
-    if (object == nullptr) object = find(c.json(), "rope_scaling");
-    if (object != nullptr && !object->is_object()) {
-      fail("{}: \"rope_parameters\" or \"rope_scaling\" is not an object", c.file());
-    }
-  }
-
-  std::string type() const {
-    if (object == nullptr) return "default";
-    for (const char* key : {"rope_type", "type"}) {
-      if (const Json* value = find(*object, key)) {
-        if (value->is_string()) return value->get<std::string>();
-        fail("{}: \"{}\" is not a string", config.file(), key);
-      }
-    }
-    return "default";
-  }
-
-  double number(const char* key) const {
-    const Json* value = object == nullptr ? nullptr : find(*object, key);
-    if (value == nullptr || !value->is_number()) {
-      fail("{}: RoPE of type {} needs a number \"{}\"", config.file(), type(), key);
-    }
-    return value->get<double>();
-  }
-
-  /// The divisor of frequency `index` (how GGUF files carry Llama 3's scaling).
-  float factor(int64_t index) const {
-    const Json* factors = find(*object, "factors");
-    if (factors == nullptr || !factors->is_array() ||
-        index >= static_cast<int64_t>(factors->size()) ||
-        !(*factors)[static_cast<size_t>(index)].is_number()) {
-      fail("{}: RoPE has no factor for frequency {}", config.file(), index);
-    }
-    return (*factors)[static_cast<size_t>(index)].get<float>();
-  }
-
-  double theta() const {
-    if (object != nullptr && find(*object, "rope_theta") != nullptr) return number("rope_theta");
-    return config.number_or("rope_theta", 10000.0);
-  }
-};
-
-/// Llama 3's scaling: long wavelengths are stretched by `factor`, short ones kept, a smooth ramp
-/// between.
-float llama3_frequency(float frequency, const RopeOptions& options) {
-  const double factor = options.number("factor");
-  const double low = options.number("low_freq_factor");
-  const double high = options.number("high_freq_factor");
-  const double original = options.number("original_max_position_embeddings");
-  const double wavelength = 2.0 * 3.14159265358979323846 / frequency;
-  if (wavelength < original / high) return frequency;
-  if (wavelength > original / low) return static_cast<float>(frequency / factor);
-  const double smooth = (original / wavelength - low) / (high - low);
-  return static_cast<float>((1.0 - smooth) * frequency / factor + smooth * frequency);
-}
-
-}  // namespace
-
-Rope Config::rope(int64_t rotary_dim) const {
-  const RopeOptions options(*this);
-  const std::string type = options.type();
-  if (type != "default" && type != "linear" && type != "llama3" && type != "factors") {
-    fail("{}: RoPE of type \"{}\" is not supported (known: default, linear, llama3)", file_, type);
-  }
-  if (rotary_dim <= 0 || rotary_dim % 2 != 0) {
-    fail("{}: {} rotary dimensions; they must be even", file_, rotary_dim);
-  }
-  const double theta = options.theta();
-  if (!(theta > 0)) fail("{}: \"rope_theta\" is {}, not positive", file_, theta);
-  Rope rope;
-  rope.rotary_dim = rotary_dim;
-  for (int64_t i = 0; i < rotary_dim; i += 2) {
-    const double exponent = static_cast<double>(i) / static_cast<double>(rotary_dim);
-    auto frequency = static_cast<float>(1.0 / std::pow(theta, exponent));
-    if (type == "linear") frequency = static_cast<float>(frequency / options.number("factor"));
-    if (type == "llama3") frequency = llama3_frequency(frequency, options);
-    if (type == "factors") frequency /= options.factor(i / 2);
-    rope.inverse_frequencies.push_back(frequency);
-  }
-  return rope;
 }
 
 }  // namespace octet::model

@@ -30,6 +30,8 @@ class Config {
   bool flag_or(std::string_view key, bool otherwise) const;
   double number(std::string_view key) const;
   double number_or(std::string_view key, double otherwise) const;
+  /// Options that null turns off: 0 when null, `absent` when the key is not there.
+  double number_or_off(std::string_view key, double absent) const;
   /// A count: an integer in [1, 2^31).
   int64_t count(std::string_view key) const;
   int64_t count_or(std::string_view key, int64_t otherwise) const;
@@ -38,6 +40,8 @@ class Config {
 
   /// The activation under `key`; an unknown one is an Error that names it.
   ops::Activation activation(std::string_view key, std::string_view otherwise) const;
+  /// The activation called `text`, which was found under `key`.
+  ops::Activation activation_named(const std::string& text, std::string_view key) const;
   /// Ids under eos_token_id: none, one or a list.
   std::vector<int32_t> end_tokens() const;
   /// The first of `prefixes` for which prefix + `probe` is a tensor; Error when none is.
@@ -46,9 +50,15 @@ class Config {
   /// Throws unless the option is absent, null or equal to `supported`.
   void require(std::string_view key, const nlohmann::json& supported) const;
 
-  /// Rotary frequencies for a head of `rotary_dim` rotated dimensions: rope_theta with
-  /// rope_scaling, or rope_parameters. Types default, linear and llama3; others are an Error.
-  Rope rope(int64_t rotary_dim) const;
+  /// Dimensions of a head that turn: `head_dim` times partial_rotary_factor (in rope_parameters, or
+  /// by itself under that name or `key`), `otherwise` when no factor is given.
+  int64_t rotary_dim(int64_t head_dim, double otherwise = 1,
+                     std::string_view key = "partial_rotary_factor") const;
+  /// Rotary frequencies of `rotary_dim` dimensions from rope_theta (or `theta_key`; `theta` when
+  /// there is none) with rope_scaling, or from rope_parameters. Types default, linear, llama3, yarn
+  /// and longrope; others are an Error.
+  Rope rope(int64_t rotary_dim, double theta = 10000,
+            std::string_view theta_key = "rope_theta") const;
 
  private:
   const nlohmann::json& json_;

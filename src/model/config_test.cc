@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "model/families/families.h"
@@ -48,7 +49,7 @@ TEST(Config, DescribesLlamaWithItsDefaults) {
 }
 
 TEST(Config, NamesWhatIsWrong) {
-  EXPECT_NE(message_of({{"model_type", "mamba"}}).find("known: gpt2, llama, opt"),
+  EXPECT_NE(message_of({{"model_type", "mamba"}}).find("known: bloom, falcon, gemma, gemma2, gpt2"),
             std::string::npos);
   EXPECT_NE(message_of(json::object()).find("\"model_type\""), std::string::npos);
   EXPECT_NE(message_of(json::array()).find("not a JSON object"), std::string::npos);
@@ -68,6 +69,86 @@ TEST(Config, NamesWhatIsWrong) {
   EXPECT_NE(message_of(object).find("spiral"), std::string::npos);
   object["rope_scaling"] = {{"rope_type", "linear"}};
   EXPECT_NE(message_of(object).find("factor"), std::string::npos);
+}
+
+TEST(Config, NamesEveryFamilyWhenItsTypeIsUnknown) {
+  const std::string message = message_of({{"model_type", "mamba"}});
+  for (const Family& family : families()) {
+    EXPECT_NE(message.find(family.model_type), std::string::npos) << family.model_type;
+  }
+}
+
+/// A config of that family with one option changed.
+json changed(const char* model_type, const char* key, const json& value) {
+  json object = llama_config();
+  object["model_type"] = model_type;
+  object[key] = value;
+  return object;
+}
+
+TEST(Config, NamesOptionsThatItsFamilyDoesNotSupport) {
+  struct Case {
+    json config;
+    const char* named;
+  };
+  json mpt = {{"model_type", "mpt"}, {"vocab_size", 100}, {"d_model", 64},
+              {"n_heads", 4},        {"n_layers", 2},     {"attn_config", {{"alibi", false}}}};
+  json neo = {{"model_type", "gpt_neo"},
+              {"vocab_size", 100},
+              {"hidden_size", 64},
+              {"num_layers", 2},
+              {"num_heads", 4},
+              {"max_position_embeddings", 64},
+              {"attention_types", json::parse(R"([[["global", "sparse"], 1]])")}};
+  json t5 = {{"model_type", "t5"}, {"vocab_size", 100},
+             {"d_model", 64},      {"d_kv", 16},
+             {"num_layers", 2},    {"num_heads", 4},
+             {"d_ff", 64},         {"feed_forward_proj", "gated-snake"}};
+  for (const Case& c : {
+           Case{changed("llama", "rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}),
+                "dynamic"},
+           Case{changed("llama", "rope_scaling", {{"type", "longrope"}, {"long_factor", {1.0}}}),
+                "short_factor"},
+           Case{changed("llama", "rope_scaling", {{"type", "linear"}, {"factor", 0.0}}), "factor"},
+           Case{changed("stablelm", "partial_rotary_factor", 1.5), "partial_rotary_factor"},
+           Case{changed("mistral", "sliding_window", -3), "sliding_window"},
+           Case{changed("qwen3", "hidden_act", "mish"), "mish"},
+           Case{changed("gemma", "use_bidirectional_attention", true),
+                "use_bidirectional_attention"},
+           Case{changed("mixtral", "num_experts_per_tok", 9), "9 of 8 experts"},
+           Case{mpt, "alibi"},
+           Case{neo, "sparse"},
+           Case{t5, "snake"},
+       }) {
+    EXPECT_NE(message_of(c.config).find(c.named), std::string::npos)
+        << c.named << ": " << message_of(c.config);
+  }
+  json windows = changed("qwen2", "layer_types", {"full_attention", "linear_attention"});
+  windows["use_sliding_window"] = true;
+  windows["sliding_window"] = 8;
+  EXPECT_NE(message_of(windows).find("linear_attention"), std::string::npos);
+}
+
+TEST(Config, OptionsThatAreNullAreOffAndAbsentOnesHaveTheirFamilysDefault) {
+  json object = changed("gemma2", "head_dim", 16);
+  EXPECT_EQ(describe(object).attention_softcap, 50);
+  EXPECT_EQ(describe(object).layer_windows, (std::vector<int64_t>{4096, 0}));
+  object["attn_logit_softcapping"] = nullptr;
+  object["sliding_window"] = nullptr;
+  EXPECT_EQ(describe(object).attention_softcap, 0);
+  EXPECT_TRUE(describe(object).layer_windows.empty());
+}
+
+TEST(Config, LongropeChoosesItsFrequenciesByTheContext) {
+  json object = changed("phi3", "original_max_position_embeddings", 16);
+  const std::vector<double> ones(8, 1.0);
+  const std::vector<double> fours(8, 4.0);
+  object["rope_scaling"] = {{"type", "su"}, {"short_factor", ones}, {"long_factor", fours}};
+  const Rope rope = describe(object).rope;
+  EXPECT_EQ(rope.frequencies(16)[0], 1.0f);
+  EXPECT_EQ(rope.frequencies(17)[0], 0.25f);
+  // √(1 + ln(64/16) / ln 16)
+  EXPECT_FLOAT_EQ(rope.attention_factor, static_cast<float>(std::sqrt(1.5)));
 }
 
 TEST(Config, ReadsRopeInBothSpellings) {

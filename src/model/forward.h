@@ -5,19 +5,25 @@
 #include <vector>
 
 #include "model/model.h"
+#include "ops/norm/norm.h"
+#include "ops/rope/rope.h"
 
 namespace octet::model {
 
 /// Buffers of a forward pass, reused from step to step; one per pass in flight.
 class Scratch {
  public:
-  tensor::Array<float> hidden;     ///< [rows, hidden_size], the residual stream
-  tensor::Array<float> normed;     ///< [rows, hidden_size]
-  tensor::Array<float> qkv;        ///< [rows, query_size + 2 kv_size]
-  tensor::Array<float> attention;  ///< [rows, query_size]
-  tensor::Array<float> up;         ///< [rows, intermediate_size or twice that when gated]
-  tensor::Array<float> embedded;   ///< [rows, embedding_size] beside an embedding projection
-  tensor::Array<float> cos;        ///< [rows, rotary_dim / 2]
+  tensor::Array<float> hidden;          ///< [rows, hidden_size], the residual stream
+  tensor::Array<float> normed;          ///< [rows, hidden_size]
+  tensor::Array<float> qkv;             ///< [rows, query_size + 2 kv_size]
+  tensor::Array<float> attention;       ///< [rows, query_size]
+  tensor::Array<float> up;              ///< [rows, intermediate_size or twice that when gated]
+  tensor::Array<float> gathered;        ///< [rows, hidden_size], an expert's rows
+  tensor::Array<float> computed;        ///< [rows, hidden_size], what it makes of them
+  tensor::Array<float> mixed;           ///< [rows, hidden_size], the experts' weighted sum
+  tensor::Array<float> expert_weights;  ///< [rows, experts]
+  tensor::Array<float> embedded;        ///< [rows, embedding_size] beside an embedding projection
+  tensor::Array<float> cos;             ///< [rows, rotary_dim / 2]
   tensor::Array<float> sin;
   linear::Workspace linear;
 };
@@ -27,11 +33,16 @@ class Scratch {
 class ForwardPass {
  public:
   ForwardPass(device::Cpu& cpu, const Architecture& architecture, const Weights& weights,
-              const Step& step, KvCache& cache, Scratch& scratch);
+              const Step& step, KvCache& cache, Scratch& scratch, Stack stack);
 
   void embed();
   /// Runs layer `index` on keys and values of `cache_layer` (the same but while loading).
   void layer(int64_t index, int64_t cache_layer, const InputObserver& observer);
+  /// After an encoder's layers: the norm of its output.
+  void finish_source();
+  /// Writes the keys and values that decoder layer `index` makes of the encoder's output into the
+  /// slices' pages.
+  void place_source(int64_t index, int64_t cache_layer, const InputObserver& observer);
   /// The final norm and what follows it, of the rows `step.logit_rows` only.
   void logits(tensor::MatrixView<float> out);
   /// The input of lm_head for all rows (norm and projection done), [rows, embedding_size].
@@ -46,16 +57,46 @@ class ForwardPass {
 
   void plan_attention();
   void rotary_angles();
+  void add_positions();
   tensor::MatrixView<float> normalised(const Norm& norm, tensor::MatrixView<float> x,
                                        tensor::MatrixView<float> out);
+  tensor::MatrixView<float> block_input(const Norm& norm);
+  /// hidden += linear(x) with the norms that the description puts there.
+  void add_block_output(const linear::Linear& linear, tensor::MatrixView<const float> x,
+                        const Norm& output_norm, const Norm& post_norm, int64_t layer,
+                        std::string_view what);
   void attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                        const InputObserver& observer);
+  void cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
+                             const InputObserver& observer);
   void feed_forward_block(const Layer& layer, int64_t index, const InputObserver& observer);
-  void place_keys_and_values(int64_t index, int64_t cache_layer);
-  void attend(int64_t index, int64_t cache_layer);
+  /// Leaves act(gate) · up of `x` in the front columns of up_.
+  tensor::MatrixView<float> activated(const linear::Linear& up, tensor::MatrixView<const float> x,
+                                      int64_t index, LinearId id, std::span<const int64_t> calls);
+  void mix_experts(const Layer& layer, tensor::MatrixView<float> x, int64_t index,
+                   const InputObserver& observer);
+  void place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer);
+  /// From projected to what attention reads: clipped, normalised, turned to their position.
+  void prepare_heads(const Layer& layer, int64_t row);
+  void normalise_heads(const Norm& norm, float* x, int64_t size);
+  void cap_logits(tensor::MatrixView<float> logits);
+  /// What attention sees: positions up to the row's own, all of the slice, or the encoder's.
+  enum class Sees : uint8_t { earlier, slice, source };
+  void attend(int64_t index, int64_t cache_layer, Sees sees);
+  /// False when a value does not fit the cache.
+  bool write_cache(const Slice& slice, int64_t row, int64_t cache_layer, const float* keys);
+  [[noreturn]] void fail_cache(int64_t index) const;
   void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
              tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
-             int64_t layer, std::string_view what);
+             int64_t layer, std::string_view what) {
+    apply(linear, x, out, residual, residual_stride, layer, what, slice_rows_);
+  }
+  /// `calls`: first row of each sequence's share of x.
+  void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
+             tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
+             int64_t layer, std::string_view what, std::span<const int64_t> calls);
+  std::string place(int64_t layer) const;
+  void add_to_hidden(tensor::MatrixView<const float> x);
 
   device::Cpu& cpu_;
   const Architecture& architecture_;
@@ -63,6 +104,9 @@ class ForwardPass {
   const Step& step_;
   KvCache& cache_;
   Scratch& scratch_;
+  Stack stack_;
+  ops::NormFunction* norm_;
+  ops::RopeFunction* rope_;
   int64_t rows_;
   std::vector<int64_t> slice_rows_;  ///< first row of each slice
   std::vector<AttentionTile> tiles_;

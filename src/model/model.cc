@@ -5,34 +5,40 @@
 
 namespace octet::model {
 
-std::string_view name(LinearSlot slot) {
-  switch (slot) {
-    case LinearSlot::qkv:
-      return "qkv";
-    case LinearSlot::attention_output:
-      return "attention_output";
-    case LinearSlot::up:
-      return "up";
-    case LinearSlot::down:
-      return "down";
+namespace {
+
+int64_t norm_bytes(const Norm& norm) {
+  return static_cast<int64_t>(norm.weight.bytes() + norm.bias.bytes());
+}
+
+int64_t layer_bytes(const Layer& layer) {
+  int64_t sum = norm_bytes(layer.query_norm) + norm_bytes(layer.key_norm);
+  for (const NormMember& member : kNormMembers) sum += norm_bytes(layer.*member.norm);
+  for (const linear::Linear* linear :
+       {&layer.qkv, &layer.attention_output, &layer.cross_key_value, &layer.cross_query,
+        &layer.cross_output, &layer.router, &layer.up, &layer.down}) {
+    sum += linear->bytes();
   }
-  return "";
+  for (const FeedForward& expert : layer.experts) sum += expert.up.bytes() + expert.down.bytes();
+  return sum;
+}
+
+}  // namespace
+
+std::string layer_prefix(Stack stack, int64_t layer) {
+  return (stack == Stack::encoder ? "encoder.layers." : "layers.") + std::to_string(layer) + ".";
 }
 
 int64_t Weights::bytes() const {
-  const auto norm_bytes = [](const Norm& norm) {
-    return static_cast<int64_t>(norm.weight.bytes() + norm.bias.bytes());
-  };
   int64_t sum = token_embedding->bytes() + static_cast<int64_t>(position_embedding.bytes());
   if (lm_head != token_embedding) sum += lm_head->bytes();
   if (embedding_projection) sum += embedding_projection->bytes();
   if (output_projection) sum += output_projection->bytes();
-  for (const Layer& layer : layers) {
-    sum += norm_bytes(layer.attention_norm) + norm_bytes(layer.feed_forward_norm) +
-           layer.qkv.bytes() + layer.attention_output.bytes() + layer.up.bytes() +
-           layer.down.bytes();
+  for (const Stack stack : kStacks) {
+    for (const Layer& layer : layers_of(stack)) sum += layer_bytes(layer);
   }
-  return sum + norm_bytes(final_norm);
+  sum += static_cast<int64_t>(position_bias.bytes() + encoder_position_bias.bytes());
+  return sum + norm_bytes(encoder_norm) + norm_bytes(embedding_norm) + norm_bytes(final_norm);
 }
 
 Model::Model(Architecture architecture, linear::Precision precision, Weights weights)
@@ -48,10 +54,24 @@ ops::CacheType Model::cache_type() const {
   return precision_.method == linear::Method::fp32 ? ops::CacheType::f32 : ops::CacheType::f16;
 }
 
+void Model::encode(device::Cpu& cpu, const Step& step, KvCache& cache) {
+  const device::FlushDenormals flush;
+  ForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::encoder);
+  pass.embed();
+  for (int64_t layer = 0; layer < std::ssize(weights_.encoder_layers); ++layer) {
+    // Nobody reads the keys and values of the layers before, so all use one layer's place.
+    pass.layer(layer, /*cache_layer=*/0, {});
+  }
+  pass.finish_source();
+  for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
+    pass.place_source(layer, layer, {});
+  }
+}
+
 void Model::forward(device::Cpu& cpu, const Step& step, KvCache& cache,
                     tensor::MatrixView<float> logits, const InputObserver& observer) {
   const device::FlushDenormals flush;
-  ForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_);
+  ForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::decoder);
   pass.embed();
   for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
     pass.layer(layer, layer, observer);

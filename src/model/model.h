@@ -24,6 +24,9 @@ struct Slice {
   int64_t rows = 0;
   int64_t first_position = 0;
   const int32_t* pages = nullptr;  ///< page table of the sequence, long enough for its last row
+  /// What a decoder attends to beside itself: pages that encode() filled, and their positions.
+  const int32_t* source_pages = nullptr;
+  int64_t source_positions = 0;
 };
 
 /// One call of the forward pass: a lone prompt, a chunk of one, a batch of decodes or any mixture.
@@ -32,6 +35,8 @@ struct Step {
   std::span<const Slice> slices;
   std::span<const int64_t> logit_rows;  ///< rows of the step whose logits are wanted, ascending
   int activation_bits = 16;
+  /// The most positions that the sequences may come to have: longrope chooses by it.
+  int64_t context = 0;
 };
 
 struct Norm {
@@ -40,47 +45,68 @@ struct Norm {
   bool present() const { return weight.size() > 0; }
 };
 
-struct Layer {
-  Norm attention_norm;
-  linear::Linear qkv;
-  linear::Linear attention_output;
-  Norm feed_forward_norm;
+struct FeedForward {
   linear::Linear up;
   linear::Linear down;
 };
 
-/// The four linear inputs of a layer, in the order they are computed.
-enum class LinearSlot : uint8_t { qkv, attention_output, up, down };
-inline constexpr std::array kLinearSlots = {LinearSlot::qkv, LinearSlot::attention_output,
-                                            LinearSlot::up, LinearSlot::down};
-std::string_view name(LinearSlot slot);
+struct Layer {
+  Norm attention_norm;
+  linear::Linear qkv;
+  Norm query_norm;  ///< [head_dim], [query_size] or, of keys, [kv_size]
+  Norm key_norm;
+  linear::Linear attention_output;
+  Norm attention_output_norm;
+  Norm cross_norm;
+  linear::Linear cross_query;
+  linear::Linear cross_key_value;
+  linear::Linear cross_output;
+  Norm feed_forward_norm;
+  linear::Linear up;
+  linear::Linear down;
+  linear::Linear router;
+  std::vector<FeedForward> experts;
+  Norm feed_forward_output_norm;
+};
 
-/// The member of that name of a Layer or of LayerNames.
-template <typename PerLayer>
-auto& linear_of(PerLayer& layer, LinearSlot slot) {
-  switch (slot) {
-    case LinearSlot::qkv:
-      return layer.qkv;
-    case LinearSlot::attention_output:
-      return layer.attention_output;
-    case LinearSlot::up:
-      return layer.up;
-    case LinearSlot::down:
-      break;
-  }
-  return layer.down;
-}
+/// A layer's norms of [hidden_size] values with their members of LayerNames and their names in
+/// octet's own files.
+struct NormMember {
+  std::string_view name;
+  Norm Layer::*norm;
+  NormNames LayerNames::*names;
+};
+inline constexpr std::array kNormMembers = {
+    NormMember{"attention_norm", &Layer::attention_norm, &LayerNames::attention_norm},
+    NormMember{"attention_output_norm", &Layer::attention_output_norm,
+               &LayerNames::attention_output_norm},
+    NormMember{"cross_norm", &Layer::cross_norm, &LayerNames::cross_norm},
+    NormMember{"feed_forward_norm", &Layer::feed_forward_norm, &LayerNames::feed_forward_norm},
+    NormMember{"feed_forward_output_norm", &Layer::feed_forward_output_norm,
+               &LayerNames::feed_forward_output_norm},
+};
 
 /// The packed weights of a model.
 struct Weights {
   std::shared_ptr<const linear::Linear> token_embedding;  ///< 16/32-bit; rows are tokens
   tensor::Array<float> position_embedding;                ///< [rows, hidden_size], or empty
   std::unique_ptr<linear::Linear> embedding_projection;   ///< or null
+  Norm embedding_norm;
   std::vector<Layer> layers;
+  std::vector<Layer> encoder_layers;
+  Norm encoder_norm;
+  tensor::Array<float> position_bias;          ///< [heads, 2·relative_reach + 1], or empty
+  tensor::Array<float> encoder_position_bias;  ///< likewise
   Norm final_norm;
   std::unique_ptr<linear::Linear> output_projection;  ///< or null
   std::shared_ptr<const linear::Linear> lm_head;      ///< token_embedding itself when shared
 
+  std::vector<Layer>& layers_of(Stack stack) {
+    return stack == Stack::encoder ? encoder_layers : layers;
+  }
+  const std::vector<Layer>& layers_of(Stack stack) const {
+    return stack == Stack::encoder ? encoder_layers : layers;
+  }
   int64_t bytes() const;
 };
 
@@ -90,7 +116,10 @@ class Scratch;
 /// Looks at (and, while loading, changes) things between the operations of a pass: `input` is what
 /// the linear layer is about to read, [rows, inputs]. Called on the thread that runs the pass.
 using InputObserver =
-    std::function<void(int64_t layer, LinearSlot slot, tensor::MatrixView<const float> input)>;
+    std::function<void(int64_t layer, LinearId linear, tensor::MatrixView<const float> input)>;
+
+/// "layers.3.": what the names of a layer's weights begin with in octet's own files.
+std::string layer_prefix(Stack stack, int64_t layer);
 
 class Model {
  public:
@@ -104,6 +133,10 @@ class Model {
   const Weights& weights() const { return weights_; }
   /// f32 for fp32, f16 otherwise.
   ops::CacheType cache_type() const;
+
+  /// Runs the encoder of an encoder-decoder over whole sources (slices of all their positions;
+  /// nobody's logits) and leaves in their pages what the decoder attends to.
+  void encode(device::Cpu& cpu, const Step& step, KvCache& cache);
 
   /// Runs the step: writes the cache and logits[logit_rows.size(), vocabulary_size].
   /// Every sequence's logits are the same bits whatever else is in the step and however its

@@ -49,6 +49,13 @@ Generated generate(Session& session, const model::Model& model, std::span<const 
   const std::vector<int32_t>& ends = model.architecture().end_tokens;
   const std::span<const int32_t> forbidden =
       options.ignore_eos ? std::span<const int32_t>(ends) : std::span<const int32_t>();
+  auto start = std::chrono::steady_clock::now();
+  // An encoder reads the prompt; its decoder begins a text of its own.
+  const int32_t decoder_start = model.architecture().decoder_start;
+  if (model.architecture().encoder_decoder()) {
+    session.encode(sequence.id(), prompt, options.activation_bits);
+    prompt = {&decoder_start, 1};
+  }
   std::vector<int32_t> history(prompt.begin(), prompt.end());
   // With a method whose rows depend on the whole call, the prompt is one call.
   const linear::Precision& precision = model.precision();
@@ -56,7 +63,6 @@ Generated generate(Session& session, const model::Model& model, std::span<const 
                            ? prompt.size()
                            : static_cast<size_t>(Session::kStepRows);
   Generated generated;
-  auto start = std::chrono::steady_clock::now();
   Feed feed{.sequence = sequence.id(), .tokens = {}};
   tensor::MatrixView<float> logits;
   for (std::span<const int32_t> rest = prompt; !rest.empty();) {
@@ -68,7 +74,8 @@ Generated generate(Session& session, const model::Model& model, std::span<const 
   }
   generated.prompt_s = seconds_since(start);
   start = std::chrono::steady_clock::now();
-  const int64_t most = std::min(options.max_tokens, session.context() - length);
+  const int64_t most =
+      std::min(options.max_tokens, session.context() - static_cast<int64_t>(prompt.size()));
   while (static_cast<int64_t>(generated.tokens.size()) < most) {
     const Sampled next =
         sample({logits.row(0), static_cast<size_t>(logits.columns)}, options.sampling, history,

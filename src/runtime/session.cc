@@ -17,7 +17,9 @@ Session::Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t
                      ? std::numeric_limits<int64_t>::max()
                      : kStepRows),
       context_(context),
-      cache_(model.architecture(), model.cache_type(), sequences * model::pages_for(context)),
+      cache_(
+          model.architecture(), model.cache_type(),
+          sequences * model::pages_for(context) * (model.architecture().encoder_decoder() ? 2 : 1)),
       sequences_(static_cast<size_t>(sequences)) {
   for (int64_t page = cache_.pages() - 1; page >= 0; --page) {
     free_pages_.push_back(static_cast<int32_t>(page));
@@ -35,7 +37,10 @@ SequenceId Session::open() {
 
 void Session::close(SequenceId sequence) {
   truncate(sequence, 0);
-  sequences_[static_cast<size_t>(sequence)].open = false;
+  Sequence& state = sequences_[static_cast<size_t>(sequence)];
+  give_pages(state.source_pages, 0);
+  state.source_positions = 0;
+  state.open = false;
 }
 
 int64_t Session::position(SequenceId sequence) const {
@@ -46,10 +51,43 @@ void Session::truncate(SequenceId sequence, int64_t position) {
   Sequence& state = sequences_[static_cast<size_t>(sequence)];
   OCTET_CHECK(state.open && position >= 0 && position <= state.position);
   state.position = position;
-  while (static_cast<int64_t>(state.pages.size()) > model::pages_for(position)) {
-    free_pages_.push_back(state.pages.back());
-    state.pages.pop_back();
+  give_pages(state.pages, position);
+}
+
+void Session::take_pages(std::vector<int32_t>& pages, int64_t positions) {
+  while (std::ssize(pages) < model::pages_for(positions)) {
+    OCTET_CHECK(!free_pages_.empty());
+    pages.push_back(free_pages_.back());
+    free_pages_.pop_back();
   }
+}
+
+void Session::give_pages(std::vector<int32_t>& pages, int64_t positions) {
+  while (std::ssize(pages) > model::pages_for(positions)) {
+    free_pages_.push_back(pages.back());
+    pages.pop_back();
+  }
+}
+
+void Session::encode(SequenceId sequence, std::span<const int32_t> tokens, int activation_bits) {
+  Sequence& state = sequences_[static_cast<size_t>(sequence)];
+  const auto length = static_cast<int64_t>(tokens.size());
+  OCTET_CHECK(state.open && state.position == 0 && model_.architecture().encoder_decoder());
+  if (length == 0) fail("the text to encode is empty: give at least one token");
+  if (length > context_) {
+    fail("{} tokens to encode do not fit the context of {}; use a larger --ctx-size", length,
+         context_);
+  }
+  give_pages(state.source_pages, length);
+  take_pages(state.source_pages, length);
+  state.source_positions = length;
+  const model::Slice slice{.rows = length, .first_position = 0, .pages = state.source_pages.data()};
+  model::Step step;
+  step.tokens = tokens;
+  step.slices = {&slice, 1};
+  step.activation_bits = activation_bits;
+  step.context = context_;
+  model_.encode(cpu_, step, cache_);
 }
 
 namespace {
@@ -85,11 +123,12 @@ struct StepRows {
   std::vector<model::Slice> slices;
   std::vector<int64_t> logit_rows;
 
-  void add(const Feed& feed, size_t offset, int64_t rows, int64_t position, const int32_t* pages) {
+  void add(const Feed& feed, size_t offset, const model::Slice& slice) {
+    const int64_t rows = slice.rows;
     const auto first = static_cast<int64_t>(tokens.size());
     const auto begin = feed.tokens.begin() + static_cast<std::ptrdiff_t>(offset);
     tokens.insert(tokens.end(), begin, begin + rows);
-    slices.push_back({rows, position, pages});
+    slices.push_back(slice);
     const bool last = offset + static_cast<size_t>(rows) == feed.tokens.size();
     if (feed.no_logits) return;
     if (feed.all_logits) {
@@ -120,11 +159,11 @@ void Session::reserve(std::span<const Feed> feeds) {
       fail("{} tokens do not fit the context of {}; use a larger --ctx-size or a shorter prompt",
            end, context_);
     }
-    while (static_cast<int64_t>(state.pages.size()) < model::pages_for(end)) {
-      OCTET_CHECK(!free_pages_.empty());
-      state.pages.push_back(free_pages_.back());
-      free_pages_.pop_back();
+    if (model_.architecture().encoder_decoder() && state.source_positions == 0) {
+      fail("{} models encode a text before they decode; only octet generate does that",
+           model_.architecture().family);
     }
+    take_pages(state.pages, end);
   }
 }
 
@@ -143,7 +182,12 @@ MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits)
       const size_t offset = plan.offset();
       Sequence& state = sequences_[static_cast<size_t>(feed.sequence)];
       const int64_t taken = plan.take(room);
-      rows.add(feed, offset, taken, state.position, state.pages.data());
+      rows.add(feed, offset,
+               {.rows = taken,
+                .first_position = state.position,
+                .pages = state.pages.data(),
+                .source_pages = state.source_pages.data(),
+                .source_positions = state.source_positions});
       state.position += taken;
       room -= taken;
     }
@@ -152,6 +196,7 @@ MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits)
     step.slices = rows.slices;
     step.logit_rows = rows.logit_rows;
     step.activation_bits = activation_bits;
+    step.context = context_;
     const auto count = static_cast<int64_t>(rows.logit_rows.size());
     model_.forward(cpu_, step, cache_, {logits_.data() + written * vocabulary, count, vocabulary});
     written += count;

@@ -37,6 +37,9 @@ class Session {
   int64_t position(SequenceId sequence) const;
   /// Forgets positions from `position` on.
   void truncate(SequenceId sequence, int64_t position);
+  /// Of an encoder-decoder, before the first run: the text to attend to. Throws Error when it is
+  /// empty or longer than the context.
+  void encode(SequenceId sequence, std::span<const int32_t> tokens, int activation_bits);
   int64_t context() const { return context_; }
   int64_t kv_cache_bytes() const { return cache_.bytes(); }
 
@@ -49,6 +52,8 @@ class Session {
   static constexpr int64_t kStepRows = 512;
 
  private:
+  void take_pages(std::vector<int32_t>& pages, int64_t positions);
+  void give_pages(std::vector<int32_t>& pages, int64_t positions);
   /// Pages for what the feeds will add; throws before anything runs.
   void reserve(std::span<const Feed> feeds);
 
@@ -56,6 +61,8 @@ class Session {
     bool open = false;
     int64_t position = 0;
     std::vector<int32_t> pages;
+    std::vector<int32_t> source_pages;  ///< what encode() made
+    int64_t source_positions = 0;
   };
   model::Model& model_;
   device::Cpu& cpu_;
@@ -85,7 +92,8 @@ struct Generated {
   bool ended = false;  ///< stopped at an end token (not part of tokens) rather than at max_tokens
 };
 
-/// Generates after `prompt` (at least one token) in a fresh sequence of the session. `on_token` is
+/// Generates after `prompt` (at least one token; an encoder-decoder encodes it and begins a text of
+/// its own) in a fresh sequence of the session. `on_token` is
 /// called with each token as it is chosen; returning false stops.
 Generated generate(Session& session, const model::Model& model, std::span<const int32_t> prompt,
                    const GenerateOptions& options,

@@ -14,11 +14,14 @@ namespace octet::test {
 using Logits = std::vector<std::vector<float>>;
 
 /// Logits of every position of `tokens`, run as one prompt cut into chunks of `chunk` rows (0:
-/// one).
+/// one). An encoder-decoder encodes `source` first.
 inline Logits all_logits(model::Model& model, device::Cpu& cpu, std::span<const int32_t> tokens,
-                         int activation_bits = 16, size_t chunk = 0) {
-  runtime::Session session(model, cpu, static_cast<int64_t>(tokens.size()) + 1);
+                         int activation_bits = 16, size_t chunk = 0,
+                         std::span<const int32_t> source = {}) {
+  runtime::Session session(model, cpu,
+                           static_cast<int64_t>(std::max(tokens.size(), source.size())) + 1);
   const runtime::SequenceId sequence = session.open();
+  if (model.architecture().encoder_decoder()) session.encode(sequence, source, activation_bits);
   Logits logits;
   for (size_t begin = 0; begin < tokens.size();) {
     const size_t count = chunk == 0 ? tokens.size() : std::min(chunk, tokens.size() - begin);

@@ -1,7 +1,7 @@
 // The list of model families and the checks that hold for all of them.
 #include "model/families/families.h"
 
-#include <array>
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -9,11 +9,31 @@
 namespace octet::model {
 
 std::span<const Family> families() {
-  static constexpr std::array<Family, 3> table = {{
+  static constexpr Family table[] = {
+      {"bloom", describe_bloom},
+      {"falcon", describe_falcon},
+      {"gemma", describe_gemma},
+      {"gemma2", describe_gemma2},
       {"gpt2", describe_gpt2},
+      {"gpt_bigcode", describe_gpt_bigcode},
+      {"gpt_neo", describe_gpt_neo},
+      {"gpt_neox", describe_gpt_neox},
+      {"gptj", describe_gptj},
       {"llama", describe_llama},
+      {"mistral", describe_mistral},
+      {"mixtral", describe_mixtral},
+      {"mpt", describe_mpt},
+      {"olmo2", describe_olmo2},
       {"opt", describe_opt},
-  }};
+      {"phi", describe_phi},
+      {"phi3", describe_phi3},
+      {"qwen2", describe_qwen2},
+      {"qwen3", describe_qwen3},
+      {"stablelm", describe_stablelm},
+      {"starcoder2", describe_starcoder2},
+      {"t5", describe_t5},
+      {"xglm", describe_xglm},
+  };
   return table;
 }
 
@@ -30,7 +50,8 @@ void check(const Architecture& a, const std::string& file) {
        {a.hidden_size, a.intermediate_size, a.query_size(), a.vocabulary_size, a.max_positions}) {
     if (size > kLargest) fail("{}: a size of {} is over {}", file, size, kLargest);
   }
-  if (a.layers > 10000) fail("{}: {} layers are over 10000", file, a.layers);
+  if (std::max<int64_t>(a.layers, std::ssize(a.encoder_layer_names)) > 10000)
+    fail("{}: {} layers are over 10000", file, a.layers);
 }
 
 }  // namespace

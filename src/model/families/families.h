@@ -20,8 +20,28 @@ std::span<const Family> families();
 /// does not support.
 Architecture describe_architecture(const Config& config);
 
+Architecture describe_bloom(const Config& config);
+Architecture describe_falcon(const Config& config);
+Architecture describe_gemma(const Config& config);
+Architecture describe_gemma2(const Config& config);
 Architecture describe_gpt2(const Config& config);
+Architecture describe_gpt_bigcode(const Config& config);
+Architecture describe_gpt_neo(const Config& config);
+Architecture describe_gpt_neox(const Config& config);
+Architecture describe_gptj(const Config& config);
 Architecture describe_llama(const Config& config);
+Architecture describe_mistral(const Config& config);
+Architecture describe_mixtral(const Config& config);
+Architecture describe_mpt(const Config& config);
+Architecture describe_olmo2(const Config& config);
 Architecture describe_opt(const Config& config);
+Architecture describe_phi(const Config& config);
+Architecture describe_phi3(const Config& config);
+Architecture describe_qwen2(const Config& config);
+Architecture describe_qwen3(const Config& config);
+Architecture describe_stablelm(const Config& config);
+Architecture describe_starcoder2(const Config& config);
+Architecture describe_t5(const Config& config);
+Architecture describe_xglm(const Config& config);
 
 }  // namespace octet::model

@@ -13,22 +13,44 @@ namespace octet::model {
 
 using nlohmann::json;
 
+/// Where a matrix of q, k or v heads keeps its rows.
+struct CheckpointReader::StoredRows {
+  int64_t outputs = 0;
+  int64_t head_dim = 0;
+  bool paired = false;        ///< GGUF's order within heads
+  int64_t group_queries = 0;  ///< as MatrixName's
+
+  bool in_order() const { return !paired && group_queries == 0; }
+  int64_t row(int64_t row) const {
+    if (paired) return gguf_row(row, head_dim);
+    if (group_queries == 0) return row;
+    const int64_t group_heads = group_queries + 2;
+    const int64_t groups = outputs / (group_heads * head_dim);
+    const int64_t head = row / head_dim;
+    const int64_t queries = groups * group_queries;
+    const bool query = head < queries;
+    const int64_t group = query ? head / group_queries : (head - queries) % groups;
+    const int64_t member = query ? head % group_queries : group_queries + (head - queries) / groups;
+    return (group * group_heads + member) * head_dim + row % head_dim;
+  }
+};
+
 /// One stored matrix and how its rows are to be read.
 struct CheckpointReader::Part {
   const tensor::View* view;
   int64_t outputs;
   int64_t inputs;
   bool transposed;
-  int64_t paired_head_dim;  ///< GGUF's row order within heads of this size; 0: as it is
+  StoredRows stored;
 
   void read(int64_t first, int64_t rows, float* out) const {
     if (transposed) {
       checkpoint::decode_columns_block(*view, first, rows, out);
-    } else if (paired_head_dim == 0) {
+    } else if (stored.in_order()) {
       checkpoint::decode_rows(*view, first, rows, out);
     } else {
       for (int64_t i = 0; i < rows; ++i) {
-        checkpoint::decode_rows(*view, stored_index(first + i), 1, out + i * inputs);
+        checkpoint::decode_rows(*view, stored.row(first + i), 1, out + i * inputs);
       }
     }
   }
@@ -40,12 +62,7 @@ struct CheckpointReader::Part {
                            type == tensor::DType::bf16);
   }
   const std::byte* stored_row(int64_t row) const {
-    return view->bytes.data() + stored_index(row) * view->row_bytes();
-  }
-
- private:
-  int64_t stored_index(int64_t row) const {
-    return paired_head_dim == 0 ? row : gguf_row(row, paired_head_dim);
+    return view->bytes.data() + stored.row(row) * view->row_bytes();
   }
 };
 
@@ -75,8 +92,14 @@ CheckpointReader::Part CheckpointReader::part(const MatrixName& name, int64_t in
                                               int64_t head_dim) const {
   const tensor::Shape shape =
       name.transposed ? tensor::Shape{inputs, name.outputs} : tensor::Shape{name.outputs, inputs};
+  return {&view(name.weight, shape), name.outputs, inputs, name.transposed,
+          stored_rows(name, head_dim)};
+}
+
+CheckpointReader::StoredRows CheckpointReader::stored_rows(const MatrixName& name,
+                                                           int64_t head_dim) const {
   const bool paired = checkpoint_.gguf() != nullptr && gguf_rows_are_paired(name.weight);
-  return {&view(name.weight, shape), name.outputs, inputs, name.transposed, paired ? head_dim : 0};
+  return {name.outputs, head_dim, paired, name.group_queries};
 }
 
 linear::WeightSource CheckpointReader::source(const LinearNames& names, int64_t head_dim) const {
@@ -122,10 +145,8 @@ tensor::Array<float> CheckpointReader::bias(const LinearNames& names, int64_t he
   for (const MatrixName& part : names.parts) {
     if (!part.bias.empty()) {
       const tensor::Array<float> values = vector(part.bias, part.outputs);
-      const bool paired = checkpoint_.gguf() != nullptr && gguf_rows_are_paired(part.bias);
-      for (int64_t i = 0; i < part.outputs; ++i) {
-        bias[begin + i] = values[paired ? gguf_row(i, head_dim) : i];
-      }
+      const StoredRows stored = stored_rows(part, head_dim);
+      for (int64_t i = 0; i < part.outputs; ++i) bias[begin + i] = values[stored.row(i)];
     }
     begin += part.outputs;
   }

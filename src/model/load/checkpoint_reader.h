@@ -26,7 +26,9 @@ class CheckpointReader : public WeightReader {
   int64_t stored_bytes(const LinearNames& names) const override;
 
  private:
+  struct StoredRows;
   struct Part;
+  StoredRows stored_rows(const MatrixName& name, int64_t head_dim) const;
   Part part(const MatrixName& name, int64_t inputs, int64_t head_dim) const;
   std::string stored_name(const std::string& name) const;
   const tensor::View& view(const std::string& name, const tensor::Shape& shape) const;

@@ -32,8 +32,9 @@ struct LoadOptions {
 
 /// Outlier columns kept in 16 bits, of one linear input.
 struct KeptShare {
+  Stack stack = Stack::decoder;
   int64_t layer = 0;
-  LinearSlot slot = LinearSlot::qkv;
+  LinearId linear;
   int64_t kept = 0;
   int64_t columns = 0;
 };

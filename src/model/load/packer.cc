@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
+#include "model/positions.h"
 
 namespace octet::model {
 
@@ -62,15 +64,14 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   search_ = linear::has_decomposition(precision.method) && precision.threshold > 0 &&
             precision.outliers == linear::OutlierMode::kept;
   quantised_head_ = linear::is_int8(precision.method) && !skipped("lm_head.weight");
-  for (const LayerNames& layer : architecture.layer_names) {
-    for (LinearSlot slot : kLinearSlots)
-      total_bytes_ += reader.stored_bytes(linear_of(layer, slot));
+  for (const Stack stack : kStacks) {
+    for (const LayerNames& layer : architecture.names_of(stack)) {
+      for (const LinearId id : linears_of(layer)) {
+        total_bytes_ += reader.stored_bytes(linear_of(layer, id));
+      }
+    }
   }
-  const LinearNames embedding{{{.weight = architecture.names.token_embedding,
-                                .bias = "",
-                                .outputs = architecture.vocabulary_size}},
-                              architecture.embedding_size};
-  total_bytes_ += reader.stored_bytes(embedding);
+  total_bytes_ += reader.stored_bytes(architecture.token_embedding());
 }
 
 bool Packer::skipped(const std::string& name) const {
@@ -88,7 +89,8 @@ bool Packer::skipped(const std::string& name) const {
 }
 
 bool Packer::skipped(const LinearNames& names) const {
-  return std::any_of(names.parts.begin(), names.parts.end(),
+  return names.storage != Storage::as_asked ||
+         std::any_of(names.parts.begin(), names.parts.end(),
                      [&](const MatrixName& part) { return skipped(part.weight); });
 }
 
@@ -107,9 +109,28 @@ linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
   const linear::WeightSource source = reader_.source(names, architecture_.head_dim);
   const tensor::Array<float> bias = reader_.bias(names, architecture_.head_dim);
   const bool sixteen = keep_16bit || !linear::is_int8(options_.precision.method);
-  return linear::Linear::pack(cpu_, source, bias,
-                              sixteen ? sixteen_bit(source.sixteen_bit) : options_.precision,
-                              names.parts.front().weight);
+  linear::Precision precision = sixteen ? sixteen_bit(source.sixteen_bit) : options_.precision;
+  if (names.storage == Storage::thirty_two_bit) precision.method = linear::Method::fp32;
+  return linear::Linear::pack(cpu_, source, bias, precision, names.parts.front().weight);
+}
+
+Norm Packer::query_key_norm(const std::vector<std::string>& weights, bool bias,
+                            int64_t row_size) const {
+  const bool rows = architecture_.query_key_norm == QueryKeyNorm::row;
+  const int64_t size = rows ? row_size : architecture_.head_dim;
+  const auto stacked = [&](std::string_view suffix) {
+    tensor::Array<float> all(size * static_cast<int64_t>(weights.size()));
+    for (size_t i = 0; i < weights.size(); ++i) {
+      const auto part = reader_.vector(weights[i] + std::string(suffix), size);
+      std::copy(part.begin(), part.end(), all.begin() + static_cast<int64_t>(i) * size);
+    }
+    return all;
+  };
+  Norm norm;
+  if (weights.empty()) return norm;
+  norm.weight = stacked(".weight");
+  if (bias) norm.bias = stacked(".bias");
+  return norm;
 }
 
 Norm Packer::norm(const NormNames& names) const {
@@ -128,9 +149,7 @@ void Packer::advance(int64_t bytes) {
 
 void Packer::pack_outside(Weights& weights) {
   const Architecture& a = architecture_;
-  const LinearNames embedding{
-      {{.weight = a.names.token_embedding, .bias = "", .outputs = a.vocabulary_size}},
-      a.embedding_size};
+  const LinearNames embedding = a.token_embedding();
   weights.token_embedding =
       std::make_shared<const linear::Linear>(pack_linear(embedding, /*keep_16bit=*/true));
   reader_.release(embedding);
@@ -138,6 +157,8 @@ void Packer::pack_outside(Weights& weights) {
   if (!a.names.position_embedding.empty()) {
     weights.position_embedding = reader_.matrix(a.names.position_embedding,
                                                 a.max_positions + a.position_offset, a.hidden_size);
+  } else if (a.positions == Positions::sinusoidal) {
+    weights.position_embedding = sinusoidal_positions(a);
   }
   const auto projection = [&](const LinearNames& names) {
     return names.parts.empty() ? nullptr
@@ -145,26 +166,35 @@ void Packer::pack_outside(Weights& weights) {
   };
   weights.embedding_projection = projection(a.names.embedding_projection);
   weights.output_projection = projection(a.names.output_projection);
+  const auto position_bias = [&](const std::string& table, Stack stack) {
+    if (table.empty()) return tensor::Array<float>();
+    return relative_bias(a, reader_.matrix(table, a.relative_buckets, a.heads).data(), stack);
+  };
+  weights.position_bias = position_bias(a.names.position_bias, Stack::decoder);
+  weights.encoder_position_bias = position_bias(a.names.encoder_position_bias, Stack::encoder);
+  weights.encoder_norm = norm(a.names.encoder_norm);
+  weights.embedding_norm = norm(a.names.embedding_norm);
   weights.final_norm = norm(a.names.final_norm);
 }
 
 void Packer::pack_head(Weights& weights) {
   const Architecture& a = architecture_;
-  if (!quantised_head_ && a.names.lm_head == a.names.token_embedding) {
+  if (!quantised_head_ && a.names.lm_head == a.names.token_embedding &&
+      a.names.lm_head_bias.empty()) {
     weights.lm_head = weights.token_embedding;
     return;
   }
-  const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
-                          a.embedding_size};
+  const LinearNames names = a.lm_head();
   head_ = std::make_shared<linear::Linear>(pack_linear(names, /*keep_16bit=*/!quantised_head_));
   weights.lm_head = head_;
   reader_.release(names);
 }
 
-void Packer::pack_slot(Layer& layer, int64_t index, LinearSlot slot,
+void Packer::pack_part(Weights& weights, Stack stack, int64_t index, LinearId id,
                        const MatrixView<const float>* input) {
-  const LinearNames& names = linear_of(architecture_.layer_names[static_cast<size_t>(index)], slot);
-  linear::Linear& linear = linear_of(layer, slot);
+  const auto layer = static_cast<size_t>(index);
+  const LinearNames& names = linear_of(architecture_.names_of(stack)[layer], id);
+  linear::Linear& linear = linear_of(weights.layers_of(stack)[layer], id);
   const bool skip = skipped(names);
   linear = pack_linear(names, skip);
   if (input != nullptr && !skip) {
@@ -173,16 +203,19 @@ void Packer::pack_slot(Layer& layer, int64_t index, LinearSlot slot,
     if (!columns.empty()) {
       linear.keep_columns(cpu_, reader_.source(names, architecture_.head_dim), columns);
     }
-    kept_.push_back({index, slot, static_cast<int64_t>(columns.size()), names.inputs});
+    kept_.push_back({stack, index, id, static_cast<int64_t>(columns.size()), names.inputs});
   }
   reader_.release(names);
   advance(reader_.stored_bytes(names));
 }
 
 void Packer::pack_layers(Weights& weights) {
-  for (int64_t i = 0; i < architecture_.layers; ++i) {
-    for (LinearSlot slot : kLinearSlots) {
-      pack_slot(weights.layers[static_cast<size_t>(i)], i, slot, nullptr);
+  for (const Stack stack : kStacks) {
+    const std::vector<LayerNames>& layers = architecture_.names_of(stack);
+    for (int64_t i = 0; i < std::ssize(layers); ++i) {
+      for (const LinearId id : linears_of(layers[static_cast<size_t>(i)])) {
+        pack_part(weights, stack, i, id, nullptr);
+      }
     }
   }
 }
@@ -191,48 +224,78 @@ void Packer::search_and_pack_layers(Weights& weights) {
   const Architecture& a = architecture_;
   const int64_t count = std::min(kSearchTokens, a.max_positions);
   const std::vector<int32_t> tokens = search_tokens(count, a.vocabulary_size);
-  KvCache cache(a, ops::CacheType::f16, pages_for(count), /*layers=*/1);
+  // An encoder sees the same tokens; the decoder attends to what it makes of them.
+  KvCache cache(a, ops::CacheType::f16, 2 * pages_for(count), /*layers=*/1);
   std::vector<int32_t> pages(static_cast<size_t>(cache.pages()));
   std::iota(pages.begin(), pages.end(), 0);
-  const Slice slice{.rows = count, .first_position = 0, .pages = pages.data()};
+  const Slice source{.rows = count, .first_position = 0, .pages = pages.data() + pages_for(count)};
+  const Slice slice{.rows = count,
+                    .first_position = 0,
+                    .pages = pages.data(),
+                    .source_pages = source.pages,
+                    .source_positions = count};
   Step step;
   step.tokens = tokens;
   step.slices = {&slice, 1};
   // The finer activations, so that what is found does not depend on the width used later.
   step.activation_bits = options_.precision.method == linear::Method::llm_int8 ? 16 : 8;
+  Step source_step = step;
+  source_step.slices = {&source, 1};
   Scratch scratch;
+  Scratch source_scratch;
   const device::FlushDenormals flush;
-  ForwardPass pass(cpu_, a, weights, step, cache, scratch);
+  // The observer sees a linear layer's input just before the pass uses its weights.
+  const auto observer = [&](Stack stack) {
+    return [&, stack](int64_t index, LinearId id, MatrixView<const float> input) {
+      pack_part(weights, stack, index, id, &input);
+    };
+  };
+  std::optional<ForwardPass> encoder;
+  if (a.encoder_decoder()) {
+    encoder.emplace(cpu_, a, weights, source_step, cache, source_scratch, Stack::encoder);
+    encoder->embed();
+    for (int64_t i = 0; i < std::ssize(weights.encoder_layers); ++i) {
+      encoder->layer(i, /*cache_layer=*/0, observer(Stack::encoder));
+    }
+    encoder->finish_source();
+  }
+  ForwardPass pass(cpu_, a, weights, step, cache, scratch, Stack::decoder);
   pass.embed();
   for (int64_t i = 0; i < a.layers; ++i) {
-    // The observer sees a linear layer's input just before the pass uses its weights.
-    pass.layer(i, /*cache_layer=*/0,
-               [&](int64_t index, LinearSlot slot, MatrixView<const float> input) {
-                 pack_slot(weights.layers[static_cast<size_t>(index)], index, slot, &input);
-               });
+    if (encoder) encoder->place_source(i, /*cache_layer=*/0, observer(Stack::decoder));
+    pass.layer(i, /*cache_layer=*/0, observer(Stack::decoder));
   }
   if (!quantised_head_) return;
   const std::vector<int32_t> columns =
       columns_reaching(cpu_, pass.final_hidden(), options_.precision.threshold);
   if (columns.empty()) return;
-  const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
-                          a.embedding_size};
+  const LinearNames names = a.lm_head();
   head_->keep_columns(cpu_, reader_.source(names, 0), columns);
   reader_.release(names);
 }
 
-Weights Packer::pack() {
+void Packer::pack_norms(Weights& weights) const {
   const Architecture& a = architecture_;
+  for (const Stack stack : kStacks) {
+    for (const LayerNames& names : a.names_of(stack)) {
+      Layer layer;
+      for (const NormMember& member : kNormMembers) {
+        layer.*member.norm = norm(names.*member.names);
+      }
+      layer.experts.resize(names.experts.size());
+      layer.query_norm =
+          query_key_norm(names.query_norm, names.query_key_norm_bias, a.query_size());
+      layer.key_norm = query_key_norm(names.key_norm, names.query_key_norm_bias, a.kv_size());
+      weights.layers_of(stack).push_back(std::move(layer));
+    }
+  }
+}
+
+Weights Packer::pack() {
   Weights weights;
   pack_outside(weights);
   pack_head(weights);
-  weights.layers.resize(static_cast<size_t>(a.layers));
-  for (int64_t i = 0; i < a.layers; ++i) {
-    const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
-    Layer& layer = weights.layers[static_cast<size_t>(i)];
-    layer.attention_norm = norm(names.attention_norm);
-    layer.feed_forward_norm = norm(names.feed_forward_norm);
-  }
+  pack_norms(weights);
   if (search_) {
     search_and_pack_layers(weights);
   } else {

@@ -22,16 +22,19 @@ class Packer {
   const std::vector<KeptShare>& kept() const { return kept_; }
 
  private:
+  /// Stays in 16 or 32 bits, by its description or because the user skips it.
   bool skipped(const LinearNames& names) const;
   bool skipped(const std::string& name) const;
   linear::Precision sixteen_bit(ops::SixteenBit stored) const;
   linear::Linear pack_linear(const LinearNames& names, bool keep_16bit);
   Norm norm(const NormNames& names) const;
+  Norm query_key_norm(const std::vector<std::string>& weights, bool bias, int64_t row_size) const;
   void pack_outside(Weights& weights);
   void pack_head(Weights& weights);
+  void pack_norms(Weights& weights) const;
   void pack_layers(Weights& weights);
   void search_and_pack_layers(Weights& weights);
-  void pack_slot(Layer& layer, int64_t index, LinearSlot slot,
+  void pack_part(Weights& weights, Stack stack, int64_t index, LinearId id,
                  const tensor::MatrixView<const float>* input);
   void advance(int64_t bytes);
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "checkpoint/decode.h"
 #include "model/families/families.h"
+#include "model/positions.h"
 #include "ops/pack_weights/pack_weights.h"
 
 namespace octet::model {
@@ -98,8 +99,25 @@ class PartsReader {
     return linear::Linear::from_parts(cpu_, std::move(parts), precision);
   }
 
+  /// What the description has of weight and bias must be there.
+  Norm norm(const std::string& base, bool weight, bool bias, int64_t size) {
+    Norm norm;
+    if (weight) norm.weight = vector(base + ".weight", size);
+    if (bias) norm.bias = vector(base + ".bias", size);
+    return norm;
+  }
+  Norm norm(const std::string& base, const NormNames& names, int64_t size) {
+    return norm(base, !names.weight.empty(), !names.bias.empty(), size);
+  }
+
+  Norm query_key_norm(const std::string& base, const std::vector<std::string>& weights,
+                      const Architecture& a, bool bias, int64_t row_size) {
+    const int64_t size = a.query_key_norm == QueryKeyNorm::row ? row_size : a.head_dim;
+    return norm(base, !weights.empty(), !weights.empty() && bias,
+                size * static_cast<int64_t>(weights.size()));
+  }
+
   tensor::Array<float> vector(const std::string& name, int64_t size) {
-    if (!checkpoint_.contains(name)) return {};
     tensor::Array<float> values(size);
     checkpoint::decode_rows(checkpoint_.at(name, {size}), 0, 1, values.data());
     return values;
@@ -200,22 +218,44 @@ class PartsReader {
   linear::Precision precision_;
 };
 
-void read_layers(PartsReader& reader, const Architecture& a, Weights& weights) {
-  for (int64_t i = 0; i < a.layers; ++i) {
-    const LayerNames& names = a.layer_names[static_cast<size_t>(i)];
-    const std::string base = "layers." + std::to_string(i) + ".";
+void read_layers(PartsReader& reader, const Architecture& a, Stack stack, Weights& weights) {
+  for (const LayerNames& names : a.names_of(stack)) {
+    std::vector<Layer>& layers = weights.layers_of(stack);
+    const std::string base = layer_prefix(stack, std::ssize(layers));
     Layer layer;
-    for (LinearSlot slot : kLinearSlots) {
-      const LinearNames& linear = linear_of(names, slot);
-      linear_of(layer, slot) =
-          reader.read(base + std::string(name(slot)), linear.inputs, linear.outputs());
+    layer.experts.resize(names.experts.size());
+    for (const LinearId id : linears_of(names)) {
+      const LinearNames& linear = linear_of(names, id);
+      linear_of(layer, id) = reader.read(base + name(id), linear.inputs, linear.outputs());
     }
-    layer.attention_norm = {reader.vector(base + "attention_norm.weight", a.hidden_size),
-                            reader.vector(base + "attention_norm.bias", a.hidden_size)};
-    layer.feed_forward_norm = {reader.vector(base + "feed_forward_norm.weight", a.hidden_size),
-                               reader.vector(base + "feed_forward_norm.bias", a.hidden_size)};
-    weights.layers.push_back(std::move(layer));
+    for (const NormMember& member : kNormMembers) {
+      layer.*member.norm =
+          reader.norm(base + std::string(member.name), names.*member.names, a.hidden_size);
+    }
+    layer.query_norm = reader.query_key_norm(base + "query_norm", names.query_norm, a,
+                                             names.query_key_norm_bias, a.query_size());
+    layer.key_norm = reader.query_key_norm(base + "key_norm", names.key_norm, a,
+                                           names.query_key_norm_bias, a.kv_size());
+    layers.push_back(std::move(layer));
   }
+}
+
+std::vector<KeptShare> kept_shares(const Architecture& a, const Weights& weights,
+                                   const linear::Precision& precision) {
+  std::vector<KeptShare> kept;
+  if (precision.outliers != linear::OutlierMode::kept) return kept;
+  for (const Stack stack : kStacks) {
+    const std::vector<LayerNames>& names = a.names_of(stack);
+    for (int64_t i = 0; i < std::ssize(names); ++i) {
+      for (const LinearId id : linears_of(names[static_cast<size_t>(i)])) {
+        const linear::Linear& linear =
+            linear_of(weights.layers_of(stack)[static_cast<size_t>(i)], id);
+        if (!linear::is_int8(linear.parts().method)) continue;
+        kept.push_back({stack, i, id, linear.parts().kept_columns.size(), linear.inputs()});
+      }
+    }
+  }
+  return kept;
 }
 
 }  // namespace
@@ -259,23 +299,23 @@ Loaded load_quantized(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint
     weights.output_projection = std::make_unique<linear::Linear>(
         reader.read("output_projection", a.hidden_size, a.embedding_size));
   }
+  if (a.positions == Positions::sinusoidal) weights.position_embedding = sinusoidal_positions(a);
   if (!a.names.position_embedding.empty()) {
     weights.position_embedding =
         reader.matrix("position_embedding", a.max_positions + a.position_offset, a.hidden_size);
   }
-  weights.final_norm = {reader.vector("final_norm.weight", a.hidden_size),
-                        reader.vector("final_norm.bias", a.hidden_size)};
-  read_layers(reader, a, weights);
-  std::vector<KeptShare> kept;
-  for (int64_t i = 0; i < a.layers; ++i) {
-    for (LinearSlot slot : kLinearSlots) {
-      const linear::Linear& linear = linear_of(weights.layers[static_cast<size_t>(i)], slot);
-      if (linear::is_int8(linear.parts().method) &&
-          precision.outliers == linear::OutlierMode::kept) {
-        kept.push_back({i, slot, linear.parts().kept_columns.size(), linear.inputs()});
-      }
-    }
+  weights.embedding_norm = reader.norm("embedding_norm", a.names.embedding_norm, a.hidden_size);
+  weights.final_norm = reader.norm("final_norm", a.names.final_norm, a.hidden_size);
+  weights.encoder_norm = reader.norm("encoder_norm", a.names.encoder_norm, a.hidden_size);
+  const int64_t bias_size = a.heads * (2 * a.relative_reach + 1);
+  if (!a.names.position_bias.empty()) {
+    weights.position_bias = reader.vector("position_bias", bias_size);
   }
+  if (!a.names.encoder_position_bias.empty()) {
+    weights.encoder_position_bias = reader.vector("encoder_position_bias", bias_size);
+  }
+  for (const Stack stack : kStacks) read_layers(reader, a, stack, weights);
+  std::vector<KeptShare> kept = kept_shares(a, weights, precision);
   return {Model(a, precision, std::move(weights)), nullptr, "", 2 * a.parameters(),
           std::move(kept)};
 }

@@ -71,7 +71,7 @@ TEST_F(RandomModel, hasOutlierFeaturesWhereNormsAre) {
   const Loaded loaded = load_random(cpu, directory_.path() / "config.json", {});
   int64_t behind_norms = 0;
   for (const KeptShare& input : loaded.kept) {
-    if (input.slot == LinearSlot::qkv || input.slot == LinearSlot::up) {
+    if (input.linear.slot == LinearSlot::qkv || input.linear.slot == LinearSlot::up) {
       EXPECT_EQ(input.kept, 3);
       ++behind_norms;
     }

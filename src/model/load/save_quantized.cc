@@ -84,17 +84,32 @@ TensorList collect(const Model& model) {
   if (weights.embedding_projection) list.add("embedding_projection", *weights.embedding_projection);
   if (weights.output_projection) list.add("output_projection", *weights.output_projection);
   const int64_t hidden = model.architecture().hidden_size;
-  list.add("position_embedding", DType::f32, weights.position_embedding.data(),
-           {weights.position_embedding.size() / hidden, hidden});
-  for (size_t i = 0; i < weights.layers.size(); ++i) {
-    const Layer& layer = weights.layers[i];
-    const std::string base = "layers." + std::to_string(i) + ".";
-    for (LinearSlot slot : kLinearSlots) {
-      list.add(base + std::string(name(slot)), linear_of(layer, slot));
-    }
-    list.add(base + "attention_norm", layer.attention_norm);
-    list.add(base + "feed_forward_norm", layer.feed_forward_norm);
+  if (model.architecture().positions == Positions::learned) {
+    list.add("position_embedding", DType::f32, weights.position_embedding.data(),
+             {weights.position_embedding.size() / hidden, hidden});
   }
+  for (const Stack stack : kStacks) {
+    const std::vector<Layer>& layers = weights.layers_of(stack);
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const Layer& layer = layers[i];
+      const std::string base = layer_prefix(stack, static_cast<int64_t>(i));
+      for (const LinearId id : linears_of(model.architecture().names_of(stack)[i])) {
+        list.add(base + name(id), linear_of(layer, id));
+      }
+      for (const NormMember& member : kNormMembers) {
+        list.add(base + std::string(member.name), layer.*member.norm);
+      }
+      list.add(base + "query_norm", layer.query_norm);
+      list.add(base + "key_norm", layer.key_norm);
+    }
+  }
+  const auto add_bias = [&](const char* what, const tensor::Array<float>& bias) {
+    list.add(what, DType::f32, bias.data(), {bias.size()});
+  };
+  add_bias("position_bias", weights.position_bias);
+  add_bias("encoder_position_bias", weights.encoder_position_bias);
+  list.add("encoder_norm", weights.encoder_norm);
+  list.add("embedding_norm", weights.embedding_norm);
   list.add("final_norm", weights.final_norm);
   return list;
 }

@@ -51,6 +51,7 @@ bool write_cache(const CacheHeadLayout& layout, std::byte* head, int64_t slot, c
 ///     s[j] = q' · key[j]                                   a product, from 0
 ///     if softcap > 0:  s[j] = softcap · tanh(s[j] / softcap)
 ///     if slope ≠ 0:    s[j] = s[j] + slope · (position of j − t)              (ALiBi)
+///     if bias:  s[j] = s[j] + bias[clamp(position of j − t, ±bias_reach) + bias_reach]   (T5)
 ///     s[j] = −∞ where j is hidden, whatever the page holds there
 ///     m' = max(m, max_j s[j]);  f = exp(m − m');  m = m'
 ///     p[j] = exp(s[j] − m)                                 so 0 where j is hidden
@@ -58,7 +59,8 @@ bool write_cache(const CacheHeadLayout& layout, std::byte* head, int64_t slot, c
 ///     acc[d] = acc[d] · f, then plus p · value[·][d]       a product, going on from acc · f
 ///   out = acc / l
 ///
-/// Position j is visible when j ≤ t and, with window > 0, j > t − window. A page without visible
+/// Position j is visible when j ≤ t (with positions > 0 when j < positions, before t or after) and,
+/// with window > 0, j > t − window. A page without visible
 /// positions for a (row, head) leaves its m, l and acc alone, whatever other rows see in it.
 /// sum(p): the 4 groups of 16 slots added lane by lane, rising; then the 16 lanes as a tree (lane i
 /// + lane i+8, then +4, +2, +1).
@@ -67,8 +69,8 @@ bool write_cache(const CacheHeadLayout& layout, std::byte* head, int64_t slot, c
 /// it is matmul32's: for each block of 32 dimensions (slots for values; the last block may be
 /// shorter) one chain s = fma(q'[d], key[j][d], s) from 0, added to the sum.
 ///
-/// Positions 0 to the last row's must be in the cache. out does not overlap q. A (row, head) whose
-/// scores overflow gives NaN.
+/// Positions 0 to the last row's (or positions − 1) must be in the cache. out does not overlap q. A
+/// (row, head) whose scores overflow gives NaN.
 struct AttentionArgs {
   const float* q = nullptr;  ///< row r, head h: q + r·q_stride + h·head_dim
   int64_t q_stride = 0;
@@ -85,6 +87,9 @@ struct AttentionArgs {
   float softcap = 0;
   int64_t window = 0;
   const float* slopes = nullptr;  ///< [heads], or null
+  const float* bias = nullptr;    ///< [heads][2·bias_reach + 1], or null
+  int64_t bias_reach = 0;
+  int64_t positions = 0;  ///< > 0: all of so many are seen by every row (encoders)
 };
 
 using AttentionFunction = void(const AttentionArgs&);

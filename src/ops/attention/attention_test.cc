@@ -38,11 +38,14 @@ struct Sequence {
   int heads;
   float scale, softcap;
   int64_t window;
-  std::vector<float> slopes;
-  std::vector<float> q;             // [rows][heads + 1][d]: strides are wider than the heads
-  std::vector<float> keys, values;  // [positions][d]
-  std::vector<std::byte> cache;
-  std::vector<int32_t> pages;
+  std::vector<float> slopes = {};
+  int64_t bias_reach = 0;
+  std::vector<float> bias = {};  // [heads][2 bias_reach + 1], or empty
+  bool all_seen = false;         // later positions, too
+  std::vector<float> q = {};     // [rows][heads + 1][d]: strides are wider than the heads
+  std::vector<float> keys = {}, values = {};  // [positions][d]
+  std::vector<std::byte> cache = {};
+  std::vector<int32_t> pages = {};
 
   int64_t positions() const { return first_position + rows; }
   int64_t stride() const { return (heads + 1) * layout.head_dim; }
@@ -62,7 +65,10 @@ struct Sequence {
             .scale = scale,
             .softcap = softcap,
             .window = window,
-            .slopes = slopes.empty() ? nullptr : slopes.data()};
+            .slopes = slopes.empty() ? nullptr : slopes.data(),
+            .bias = bias.empty() ? nullptr : bias.data(),
+            .bias_reach = bias_reach,
+            .positions = all_seen ? positions() : 0};
   }
 };
 
@@ -107,6 +113,12 @@ Sequence random_sequence(Random& random, CacheType type, bool large) {
       s.slopes.push_back(head == 1 ? 0.0f : std::ldexp(1.0f, -head));
     }
   }
+  if (pick(random, 0, 2) == 0) {
+    s.bias_reach = pick(random, 1, 100);
+    s.bias.resize(static_cast<size_t>(s.heads * (2 * s.bias_reach + 1)));
+    for (float& x : s.bias) x = normal(random);
+  }
+  s.all_seen = pick(random, 0, 2) == 0;
   const int64_t d = s.layout.head_dim;
   s.q.resize(static_cast<size_t>(s.rows * s.stride()));
   s.keys.resize(static_cast<size_t>(s.positions() * d));
@@ -165,7 +177,8 @@ TEST_P(Attention, GivesTheBitsOfTheScalarKernel) {
     ASSERT_TRUE(same_bits(expected, actual))
         << "case " << i << ": head_dim " << s.layout.head_dim << " rows " << s.rows << " first "
         << s.first_position << " heads " << s.heads << " softcap " << s.softcap << " window "
-        << s.window << " slopes " << s.slopes.size();
+        << s.window << " slopes " << s.slopes.size() << " bias " << s.bias.size() << " all seen "
+        << s.all_seen;
   }
 }
 
@@ -219,7 +232,14 @@ TEST_P(Attention, HiddenSlotsDoNotShow) {
 // negative sum that is flushed in the very last term of page 0. Position 64, beside it, goes on to
 // page 1, where adding so much as +0 to position 63's sum would show.
 TEST_P(Attention, ARowWithoutVisiblePositionsInAPageIsLeftAlone) {
-  Sequence s{{CacheType::f16, 1}, 2, 63, 1, 1.0f, 0.0f, 0, {}, {1, 0, 1, 0}, {}, {}, {}, {}};
+  Sequence s{.layout = {CacheType::f16, 1},
+             .rows = 2,
+             .first_position = 63,
+             .heads = 1,
+             .scale = 1,
+             .softcap = 0,
+             .window = 0,
+             .q = {1, 0, 1, 0}};
   s.keys.assign(65, -1000.0f);
   s.values.assign(65, 0.0f);
   s.keys[63] = 0.0f;
@@ -253,6 +273,7 @@ Exact exact_attention(const Sequence& s, int64_t row, int head) {
   const int64_t d = s.layout.head_dim;
   const int64_t t = s.first_position + row;
   const int64_t first = s.window > 0 ? std::max<int64_t>(0, t - s.window + 1) : 0;
+  const int64_t last = s.all_seen ? s.positions() - 1 : t;
   const bool f16 = s.layout.type == CacheType::f16;
   const auto stored = [&](float x) { return f16 ? f16_to_float(float_to_f16(x)) : x; };
   const float slope = s.slopes.empty() ? 0 : s.slopes[static_cast<size_t>(head)];
@@ -267,7 +288,7 @@ Exact exact_attention(const Sequence& s, int64_t row, int head) {
   std::vector<double> scores;
   double highest = -std::numeric_limits<double>::infinity();
   double score_error = 0;
-  for (int64_t j = first; j <= t; ++j) {
+  for (int64_t j = first; j <= last; ++j) {
     double sum = 0;
     double size = 0;
     for (int64_t i = 0; i < d; ++i) {
@@ -285,6 +306,11 @@ Exact exact_attention(const Sequence& s, int64_t row, int head) {
     const double bias = slope * static_cast<double>(j - t);
     error += (std::fabs(sum) + 2 * std::fabs(bias)) * 0x1p-24;  // slope · distance, and the sum
     sum += bias;
+    if (!s.bias.empty()) {
+      const int64_t distance = std::clamp(j - t, -s.bias_reach, s.bias_reach);
+      sum += s.bias[static_cast<size_t>(head * (2 * s.bias_reach + 1) + s.bias_reach + distance)];
+      error += std::fabs(sum) * 0x1p-24;
+    }
     scores.push_back(sum);
     highest = std::max(highest, sum);
     score_error = std::max(score_error, error);
@@ -295,7 +321,7 @@ Exact exact_attention(const Sequence& s, int64_t row, int head) {
   Exact exact{std::vector<double>(static_cast<size_t>(d), 0.0), 0};
   double total = 0;
   double largest = 0;
-  for (int64_t j = first; j <= t; ++j) {
+  for (int64_t j = first; j <= last; ++j) {
     const double p = std::exp(scores[static_cast<size_t>(j - first)] - highest);
     total += p;
     for (int64_t i = 0; i < d; ++i) {
@@ -307,7 +333,7 @@ Exact exact_attention(const Sequence& s, int64_t row, int head) {
   for (double& x : exact.out) x /= total;
   // Each weight p/l errs by a factor e^(2·score_error) and by the roundings of exp (1 ulp, twice:
   // p and l) and of the sums and rescalings, which grow with the pages.
-  const double pages = static_cast<double>(t / kPagePositions - first / kPagePositions + 1);
+  const double pages = static_cast<double>(last / kPagePositions - first / kPagePositions + 1);
   const double weight_error = std::expm1(2 * score_error) + (20 + 12 * pages) * 0x1p-24;
   exact.bound = largest * (weight_error + product_loss(64) * pages);
   return exact;

@@ -83,15 +83,19 @@ float sum_of(const Scores& p) {
   return lanes[0];
 }
 
-void attend(const AttentionArgs& args, int64_t t, float slope, const float* q, float* out) {
+void attend(const AttentionArgs& args, int64_t t, int head, const float* q, float* out) {
   const int64_t d = args.layout.head_dim;
+  const float slope = args.slopes != nullptr ? args.slopes[head] : 0;
+  const int64_t reach = args.bias_reach;
+  const float* bias = args.bias != nullptr ? args.bias + head * (2 * reach + 1) + reach : nullptr;
+  const int64_t end = args.positions > 0 ? args.positions : t + 1;
   const int64_t first_visible = args.window > 0 ? std::max<int64_t>(0, t - args.window + 1) : 0;
   HeadRow scaled;
   for (int64_t i = 0; i < d; ++i) scaled[static_cast<size_t>(i)] = q[i] * args.scale;
   float m = -std::numeric_limits<float>::infinity();
   float l = 0;
   HeadRow acc = {};
-  for (int64_t page = first_visible / kPagePositions; page <= t / kPagePositions; ++page) {
+  for (int64_t page = first_visible / kPagePositions; page <= (end - 1) / kPagePositions; ++page) {
     const std::byte* keys = args.cache + args.pages[page] * args.page_stride;
     const std::byte* values = keys + args.layout.key_bytes();
     Scores s = {};
@@ -101,7 +105,8 @@ void attend(const AttentionArgs& args, int64_t t, float slope, const float* q, f
     for (size_t j = 0; j < s.size(); ++j) {
       const int64_t position = page * kPagePositions + static_cast<int64_t>(j);
       if (slope != 0) s[j] = s[j] + slope * static_cast<float>(position - t);
-      const bool visible = position >= first_visible && position <= t;
+      if (bias != nullptr) s[j] = s[j] + bias[std::clamp(position - t, -reach, reach)];
+      const bool visible = position >= first_visible && position < end;
       if (!visible) s[j] = -std::numeric_limits<float>::infinity();
       highest = std::max(highest, s[j]);
     }
@@ -123,8 +128,8 @@ void attention_scalar(const AttentionArgs& args) {
   OCTET_CHECK(d >= 1 && d <= kMaxHeadDim);
   for (int64_t row = 0; row < args.rows; ++row) {
     for (int head = 0; head < args.heads; ++head) {
-      attend(args, args.first_position + row, args.slopes != nullptr ? args.slopes[head] : 0,
-             args.q + row * args.q_stride + head * d, args.out + row * args.out_stride + head * d);
+      attend(args, args.first_position + row, head, args.q + row * args.q_stride + head * d,
+             args.out + row * args.out_stride + head * d);
     }
   }
 }

@@ -66,15 +66,19 @@ class Attention {
     return first > 0 ? first : 0;
   }
 
+  int64_t visible_end(int pair) const {
+    return args_.positions > 0 ? args_.positions : scratch_.position[pair] + 1;
+  }
+
   void chunk() {
     for (int pair = 0; pair < count_; ++pair) start(pair);
-    const int64_t last_page = scratch_.position[count_ - 1] / kSlots;
+    const int64_t last_page = (visible_end(count_ - 1) - 1) / kSlots;
     for (int64_t page = first_visible(0) / kSlots; page <= last_page; ++page) {
       // Pairs are in rising order of position, so those that see something of the page are
       // neighbours. The others must not even have 0 added: it would turn -0 into +0.
       int begin = 0;
       int end = count_;
-      while (begin < end && scratch_.position[begin] < page * kSlots) ++begin;
+      while (begin < end && visible_end(begin) <= page * kSlots) ++begin;
       while (begin < end && first_visible(end - 1) >= (page + 1) * kSlots) --end;
       const std::byte* keys = args_.cache + args_.pages[page] * args_.page_stride;
       multiply_keys(keys, begin, end);
@@ -176,12 +180,25 @@ class Attention {
         const V distance = V::load(kCounting) + V::broadcast(static_cast<float>(position - t));
         s = s + V::broadcast(slope) * distance;
       }
+      if (args_.bias != nullptr) s = s + bias(head(pair), position - t);
       s = select(V::first(lanes_before(first_visible(pair) - position)), hidden,
-                 select(V::first(lanes_before(t + 1 - position)), s, hidden));
+                 select(V::first(lanes_before(visible_end(pair) - position)), s, hidden));
       s.store(scores);
       highest = max(highest, s);
     }
     return reduce_max(highest);
+  }
+
+  /// Of the distances `first` and on.
+  V bias(int64_t head, int64_t first) const {
+    const int64_t reach = args_.bias_reach;
+    const float* table = args_.bias + head * (2 * reach + 1) + reach;
+    alignas(64) float lanes[kLanes];
+    for (int64_t i = 0; i < kLanes; ++i) {
+      const int64_t distance = first + i;
+      lanes[i] = table[distance < -reach ? -reach : distance > reach ? reach : distance];
+    }
+    return V::load(lanes);
   }
 
   static int64_t lanes_before(int64_t lane) { return lane < 0 ? 0 : lane > kLanes ? kLanes : lane; }

@@ -1,0 +1,224 @@
+// The attention blocks of a layer: queries, keys and values of a step's rows, their places in the
+// cache, and attention to the sequence itself or to an encoder's output.
+#include <algorithm>
+#include <atomic>
+
+#include "base/error.h"
+#include "model/forward.h"
+#include "model/rows.h"
+#include "ops/attention/attention.h"
+
+namespace octet::model {
+
+using tensor::MatrixView;
+
+namespace {
+
+/// Rows × query heads of one attention task: enough to share the page, few enough to spread.
+constexpr int64_t kAttentionTileRows = 64;
+
+}  // namespace
+
+void ForwardPass::plan_attention() {
+  const int64_t group = architecture_.heads / architecture_.kv_heads;
+  const int64_t tile = std::max<int64_t>(1, kAttentionTileRows / group);
+  for (size_t s = 0; s < step_.slices.size(); ++s) {
+    for (int64_t row = 0; row < step_.slices[s].rows; row += tile) {
+      tiles_.push_back({static_cast<int64_t>(s), slice_rows_[s] + row,
+                        std::min(tile, step_.slices[s].rows - row)});
+    }
+  }
+}
+
+void ForwardPass::rotary_angles() {
+  const Rope& rope = architecture_.rope;
+  const std::vector<float>& frequencies = rope.frequencies(step_.context);
+  const int64_t pairs = rope.rotary_dim / 2;
+  scratch_.cos.ensure(rows_ * pairs);
+  scratch_.sin.ensure(rows_ * pairs);
+  const auto slices = static_cast<int64_t>(step_.slices.size());
+  for (int64_t s = 0; s < slices; ++s) {
+    const Slice& slice = step_.slices[static_cast<size_t>(s)];
+    const int64_t first = slice_rows_[static_cast<size_t>(s)];
+    for_rows(cpu_, slice.rows, 16 * pairs, [&](int64_t r) {
+      const auto position = static_cast<float>(slice.first_position + r);
+      float* cos = &scratch_.cos[(first + r) * pairs];
+      float* sin = &scratch_.sin[(first + r) * pairs];
+      for (int64_t i = 0; i < pairs; ++i) {
+        // The product in float, as the models were trained and as transformers computes it.
+        const float angle = position * frequencies[static_cast<size_t>(i)];
+        ops::cos_sin(angle, &cos[i], &sin[i]);
+        cos[i] *= rope.attention_factor;
+        sin[i] *= rope.attention_factor;
+      }
+    });
+  }
+}
+
+void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
+                                  const InputObserver& observer) {
+  const MatrixView<float> x = block_input(layer.attention_norm);
+  if (observer) observer(index, {LinearSlot::qkv}, x);
+  apply(layer.qkv, x, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
+  // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
+  if (architecture_.residual == Residual::parallel) block_input(layer.feed_forward_norm);
+  place_keys_and_values(layer, index, cache_layer);
+  attend(index, cache_layer, stack_ == Stack::encoder ? Sees::slice : Sees::earlier);
+  if (observer) observer(index, {LinearSlot::attention_output}, attention_);
+  add_block_output(layer.attention_output, attention_, layer.attention_output_norm,
+                   layer.attention_norm, index, name({LinearSlot::attention_output}));
+}
+
+void ForwardPass::prepare_heads(const Layer& layer, int64_t row) {
+  const Architecture& a = architecture_;
+  float* query = qkv_.row(row);
+  if (a.qkv_clip > 0) {
+    for (int64_t i = 0; i < qkv_.columns; ++i) {
+      query[i] = std::clamp(query[i], -a.qkv_clip, a.qkv_clip);
+    }
+  }
+  // Query and key heads lie side by side.
+  normalise_heads(layer.query_norm, query, a.query_size());
+  normalise_heads(layer.key_norm, query + a.query_size(), a.kv_size());
+  if (a.positions != Positions::rope) return;
+  const int64_t pairs = a.rope.rotary_dim / 2;
+  rope_({.x = query,
+         .heads = a.heads + a.kv_heads,
+         .head_dim = a.head_dim,
+         .rotary_dim = a.rope.rotary_dim,
+         .interleaved = a.rope.interleaved,
+         .cos = &scratch_.cos[row * pairs],
+         .sin = &scratch_.sin[row * pairs]});
+}
+
+void ForwardPass::normalise_heads(const Norm& norm, float* x, int64_t size) {
+  if (!norm.present()) return;
+  const Architecture& a = architecture_;
+  const int64_t piece = a.query_key_norm == QueryKeyNorm::head ? a.head_dim : size;
+  for (int64_t first = 0; first < size; first += piece) {
+    const int64_t weights = first % norm.weight.size();  // one for all heads, or one for each
+    norm_({.x = x + first,
+           .columns = piece,
+           .weight = &norm.weight[weights],
+           .bias = norm.bias.size() > 0 ? &norm.bias[weights] : nullptr,
+           .weight_offset = a.norm_weight_offset,
+           .epsilon = a.norm_epsilon,
+           .subtract_mean = a.norm == NormKind::layer,
+           .out = x + first});
+  }
+}
+
+void ForwardPass::place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer) {
+  const Architecture& a = architecture_;
+  std::atomic<bool> out_of_range{false};
+  for (size_t s = 0; s < step_.slices.size(); ++s) {
+    const Slice& slice = step_.slices[s];
+    for_rows(cpu_, slice.rows, 2 * qkv_.columns, [&](int64_t r) {
+      const int64_t row = slice_rows_[s] + r;
+      prepare_heads(layer, row);
+      const float* key = qkv_.row(row) + a.query_size();
+      if (!write_cache(slice, r, cache_layer, key)) {
+        out_of_range.store(true, std::memory_order_relaxed);
+      }
+    });
+  }
+  if (out_of_range.load()) fail_cache(index);
+}
+
+bool ForwardPass::write_cache(const Slice& slice, int64_t row, int64_t cache_layer,
+                              const float* keys) {
+  const Architecture& a = architecture_;
+  const int64_t position = slice.first_position + row;
+  const int64_t page = slice.pages[position / ops::kPagePositions];
+  bool fits = true;
+  for (int64_t h = 0; h < a.kv_heads; ++h) {
+    const float* key = keys + h * a.head_dim;
+    fits &=
+        ops::write_cache(cache_.layout(), cache_.head(cache_layer, h) + page * cache_.page_bytes(),
+                         position % ops::kPagePositions, key, key + a.kv_size());
+  }
+  return fits;
+}
+
+void ForwardPass::fail_cache(int64_t index) const {
+  fail("{}: a key or value does not fit the 16-bit cache (or is not a number); use --method fp32",
+       place(index));
+}
+
+void ForwardPass::cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
+                                        const InputObserver& observer) {
+  const MatrixView<float> x = block_input(layer.cross_norm);
+  if (observer) observer(index, {LinearSlot::cross_query}, x);
+  apply(layer.cross_query, x, qkv_.slice_columns(0, architecture_.query_size()), nullptr, 0, index,
+        name({LinearSlot::cross_query}));
+  attend(index, cache_layer, Sees::source);
+  if (observer) observer(index, {LinearSlot::cross_output}, attention_);
+  add_block_output(layer.cross_output, attention_, Norm{}, layer.cross_norm, index,
+                   name({LinearSlot::cross_output}));
+}
+
+void ForwardPass::finish_source() {
+  normalised(weights_.encoder_norm, hidden_, hidden_);
+}
+
+void ForwardPass::place_source(int64_t index, int64_t cache_layer, const InputObserver& observer) {
+  const Layer& layer = weights_.layers[static_cast<size_t>(index)];
+  if (observer) observer(index, {LinearSlot::cross_key_value}, hidden_);
+  const MatrixView<float> keys = qkv_.slice_columns(0, 2 * architecture_.kv_size());
+  apply(layer.cross_key_value, hidden_, keys, nullptr, 0, index,
+        name({LinearSlot::cross_key_value}));
+  std::atomic<bool> out_of_range{false};
+  for (size_t s = 0; s < step_.slices.size(); ++s) {
+    for_rows(cpu_, step_.slices[s].rows, keys.columns, [&](int64_t r) {
+      if (!write_cache(step_.slices[s], r, cache_layer, keys.row(slice_rows_[s] + r))) {
+        out_of_range.store(true, std::memory_order_relaxed);
+      }
+    });
+  }
+  if (out_of_range.load()) fail_cache(index);
+}
+
+void ForwardPass::attend(int64_t index, int64_t cache_layer, Sees sees) {
+  const Architecture& a = architecture_;
+  const auto kernel = ops::choose(ops::attention_kernels(), cpu_.features()).function;
+  const int64_t group = a.heads / a.kv_heads;
+  const float scale = a.layer_attention_scale.empty()
+                          ? a.attention_scale
+                          : a.layer_attention_scale[static_cast<size_t>(index)];
+  const bool self = sees != Sees::source;
+  const auto& position_bias =
+      stack_ == Stack::encoder ? weights_.encoder_position_bias : weights_.position_bias;
+  const int64_t bias_width = 2 * a.relative_reach + 1;
+  const auto tiles = static_cast<int64_t>(tiles_.size());
+  cpu_.team().for_each(tiles * a.kv_heads, [&](int64_t task, int) {
+    // The last rows of a prompt see the most positions: start with them.
+    const AttentionTile& tile = tiles_[static_cast<size_t>(tiles - 1 - task / a.kv_heads)];
+    const int64_t kv_head = task % a.kv_heads;
+    const Slice& slice = step_.slices[static_cast<size_t>(tile.slice)];
+    const int64_t column = kv_head * group * a.head_dim;
+    kernel({.q = qkv_.row(tile.first_row) + column,
+            .q_stride = qkv_.stride,
+            .out = attention_.row(tile.first_row) + column,
+            .out_stride = attention_.stride,
+            .rows = tile.rows,
+            .first_position = slice.first_position + tile.first_row -
+                              slice_rows_[static_cast<size_t>(tile.slice)],
+            .heads = static_cast<int>(group),
+            .layout = cache_.layout(),
+            .cache = cache_.head(cache_layer, kv_head),
+            .page_stride = cache_.page_bytes(),
+            .pages = self ? slice.pages : slice.source_pages,
+            .scale = scale,
+            .softcap = a.attention_softcap,
+            .window = a.layer_windows.empty() ? 0 : a.layer_windows[static_cast<size_t>(index)],
+            .slopes = a.alibi_slopes.empty() ? nullptr : &a.alibi_slopes[kv_head * group],
+            .bias = self && position_bias.size() > 0 ? &position_bias[kv_head * group * bias_width]
+                                                     : nullptr,
+            .bias_reach = a.relative_reach,
+            .positions = sees == Sees::earlier ? 0
+                         : sees == Sees::slice ? slice.rows
+                                               : slice.source_positions});
+  });
+}
+
+}  // namespace octet::model
