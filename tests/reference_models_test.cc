@@ -51,8 +51,8 @@ TEST_P(TinyReference, Fp32GivesTheReferenceLogitsLossAndGreedyTokens) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, TinyReference,
-                         testing::Values("tiny-gpt2", "tiny-opt", "tiny-opt-350m-style",
-                                         "tiny-llama", "tiny-llama3-rope"),
+                         testing::Values("tiny-gpt2", "tiny-opt", "tiny-opt-bin",
+                                         "tiny-opt-350m-style", "tiny-llama", "tiny-llama3-rope"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            for (char& c : name) c = c == '-' ? '_' : c;

@@ -68,7 +68,7 @@ Description describe(const std::filesystem::path& path) {
     description.format = "octet";
     description.architecture = describe_quantized(*checkpoint);
   } else {
-    description.format = checkpoint->gguf() != nullptr ? "gguf" : "safetensors";
+    description.format = checkpoint::name(checkpoint->format());
     description.architecture = describe_architecture(CheckpointReader(*checkpoint).config());
   }
   for (const std::string& name : checkpoint->names()) {

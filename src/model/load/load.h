@@ -59,7 +59,7 @@ Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
 /// The description alone (config and tensor list), nothing packed.
 struct Description {
   Architecture architecture;
-  std::string format;  ///< "safetensors", "gguf" or "octet"
+  std::string format;  ///< "safetensors", "torch", "gguf" or "octet"
   struct Tensor {
     std::string name;
     std::string dtype;
