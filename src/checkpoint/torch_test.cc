@@ -122,8 +122,7 @@ TEST_P(Torch, EveryElementTypeIsKnownByItsStorage) {
     const std::string storage(static_cast<size_t>(2 * tensor::info(dtype).block_bytes), '\1');
     const std::string pickle =
         state_dict({{"t", {.type = type, .elements = 2, .shape = {2}, .strides = {1}}}});
-    const Parsed content =
-        parse(file(pickle, {{"0", storage, tensor::info(dtype).block_bytes}}));
+    const Parsed content = parse(file(pickle, {{"0", storage, tensor::info(dtype).block_bytes}}));
     EXPECT_EQ(content.tensors.at("t").dtype, dtype) << type;
     EXPECT_EQ(content.tensors.at("t").bytes.size(), storage.size()) << type;
   }

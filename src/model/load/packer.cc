@@ -54,7 +54,9 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   const linear::Precision& precision = options.precision;
   search_ = linear::has_decomposition(precision.method) && precision.threshold > 0 &&
             precision.outliers == linear::OutlierMode::kept;
-  quantised_head_ = linear::is_int8(precision.method) && !skipped("lm_head.weight");
+  quantised_head_ = linear::is_int8(precision.method) &&
+                    (reader.quantised() ? reader.codes(head_names(), 0).has_value()
+                                        : !is_skipped("lm_head.weight", options.skip_modules));
   for (const LayerNames& layer : architecture.layer_names) {
     for (LinearSlot slot : kLinearSlots)
       total_bytes_ += reader.stored_bytes(linear_of(layer, slot));
@@ -66,23 +68,32 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   total_bytes_ += reader.stored_bytes(embedding);
 }
 
-bool Packer::skipped(const std::string& name) const {
-  const auto& skip = options_.skip_modules;
+bool is_skipped(const std::string& name, std::span<const std::string> skip_modules) {
   size_t begin = 0;
   while (begin < name.size()) {
     const size_t end = std::min(name.find('.', begin), name.size());
     const std::string_view part(name.data() + begin, end - begin);
-    if (std::find(skip.begin(), skip.end(), part) != skip.end()) return true;
+    if (std::find(skip_modules.begin(), skip_modules.end(), part) != skip_modules.end())
+      return true;
     begin = end + 1;
   }
-  return std::any_of(skip.begin(), skip.end(), [&](const std::string& module) {
+  return std::any_of(skip_modules.begin(), skip_modules.end(), [&](const std::string& module) {
     return module.find('.') != std::string::npos && name.find(module) != std::string::npos;
   });
 }
 
 bool Packer::skipped(const LinearNames& names) const {
-  return std::any_of(names.parts.begin(), names.parts.end(),
-                     [&](const MatrixName& part) { return skipped(part.weight); });
+  if (reader_.quantised()) return !reader_.codes(names, architecture_.head_dim).has_value();
+  return std::any_of(names.parts.begin(), names.parts.end(), [&](const MatrixName& part) {
+    return is_skipped(part.weight, options_.skip_modules);
+  });
+}
+
+LinearNames Packer::head_names() const {
+  return {{{.weight = architecture_.names.lm_head,
+            .bias = "",
+            .outputs = architecture_.vocabulary_size}},
+          architecture_.embedding_size};
 }
 
 linear::Precision Packer::sixteen_bit(ops::SixteenBit stored) const {
@@ -97,9 +108,13 @@ linear::Precision Packer::sixteen_bit(ops::SixteenBit stored) const {
 }
 
 linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
-  const linear::WeightSource source = reader_.source(names, architecture_.head_dim);
   const tensor::Array<float> bias = reader_.bias(names, architecture_.head_dim);
   const bool sixteen = keep_16bit || !linear::is_int8(options_.precision.method);
+  if (!sixteen && reader_.quantised()) {
+    return linear::Linear::pack_codes(cpu_, *reader_.codes(names, architecture_.head_dim), bias,
+                                      options_.precision, names.parts.front().weight);
+  }
+  const linear::WeightSource source = reader_.source(names, architecture_.head_dim);
   return linear::Linear::pack(cpu_, source, bias,
                               sixteen ? sixteen_bit(source.sixteen_bit) : options_.precision,
                               names.parts.front().weight);
@@ -147,8 +162,7 @@ void Packer::pack_head(Weights& weights) {
     weights.lm_head = weights.token_embedding;
     return;
   }
-  const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
-                          a.embedding_size};
+  const LinearNames names = head_names();
   head_ = std::make_shared<linear::Linear>(pack_linear(names, /*keep_16bit=*/!quantised_head_));
   weights.lm_head = head_;
   reader_.release(names);
@@ -207,10 +221,8 @@ void Packer::search_and_pack_layers(Weights& weights) {
   const std::vector<int32_t> columns =
       columns_reaching(pass.final_hidden(), options_.precision.threshold);
   if (columns.empty()) return;
-  const LinearNames names{{{.weight = a.names.lm_head, .bias = "", .outputs = a.vocabulary_size}},
-                          a.embedding_size};
-  head_->keep_columns(cpu_, reader_.source(names, 0), columns);
-  reader_.release(names);
+  head_->keep_columns(cpu_, reader_.source(head_names(), 0), columns);
+  reader_.release(head_names());
 }
 
 Weights Packer::pack() {
