@@ -68,6 +68,7 @@ struct Workspace {
   std::vector<int32_t> outlier_columns;  ///< `batch`: those of this call, ascending
   tensor::Array<uint32_t> column_mask;   ///< `batch`: [inputs] 0 for outlier columns, else ~0
   tensor::Array<uint16_t> outlier_panels;  ///< `batch`: 16-bit weights of the outlier columns
+  tensor::Array<float> rounded;            ///< `batch` on stored codes: [rows][inputs] x as f16
   // Phase 2.
   std::vector<int64_t> first_code_row;  ///< [rows + 1] where each row's one or two code rows are
   tensor::Array<int8_t> codes;          ///< [code rows][k64]
@@ -99,7 +100,8 @@ class Linear {
   static Linear pack(device::Cpu& cpu, const WeightSource& source, std::span<const float> bias,
                      const Precision& precision, std::string_view name);
   /// Packs codes as they are, for the absmax methods with a scale for each row. There are no 16-bit
-  /// weights: `batch` takes outlier columns from the codes, and keep_columns cannot be called.
+  /// weights: `batch` takes outlier columns from the codes, and keep_columns cannot be called. With
+  /// 8-bit activations `batch` is bitsandbytes' arithmetic, which rounds them to f16 first.
   /// Throws Error when a scale is negative or not finite, a code is −128 or a bias not finite.
   static Linear pack_codes(device::Cpu& cpu, const CodeSource& source, std::span<const float> bias,
                            const Precision& precision, std::string_view name);

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 
+#include "base/half.h"
+
 namespace octet::linear {
 
 namespace {
@@ -117,6 +119,24 @@ void find_outlier_columns(device::Cpu& cpu, const Linear& linear, tensor::Matrix
                    padded_count, out);
     }
   });
+}
+
+tensor::MatrixView<const float> round_inputs(device::Cpu& cpu, tensor::MatrixView<const float> x,
+                                             Workspace& workspace) {
+  workspace.rounded.ensure(x.rows * x.columns);
+  float* const rounded = workspace.rounded.data();
+  const uint32_t* mask = workspace.column_mask.data();
+  for_row_blocks(cpu, x.rows, x.columns, [&](int64_t first, int64_t count, int) {
+    for (int64_t r = first; r < first + count; ++r) {
+      const float* row = x.row(r);
+      float* out = rounded + r * x.columns;
+      for (int64_t i = 0; i < x.columns; ++i) {
+        const float half = f16_to_float(float_to_f16(row[i]));
+        out[i] = mask[i] != 0 && std::isfinite(half) ? half : row[i];
+      }
+    }
+  });
+  return {rounded, x.rows, x.columns};
 }
 
 bool in_range(const float* row, std::span<const int32_t> columns) {

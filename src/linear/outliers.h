@@ -34,6 +34,10 @@ bool finds_outlier_columns(const Precision& precision);
 void find_outlier_columns(device::Cpu& cpu, const Linear& linear, tensor::MatrixView<const float> x,
                           Workspace& workspace);
 
+/// Rounds x to f16 into workspace.rounded, but for outlier columns and what f16 cannot hold.
+tensor::MatrixView<const float> round_inputs(device::Cpu& cpu, tensor::MatrixView<const float> x,
+                                             Workspace& workspace);
+
 /// True when all of the row's values in `columns` are finite and within kLargestActivation.
 bool in_range(const float* row, std::span<const int32_t> columns);
 

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "linear/test_layer.h"
+#include "quant/decomposition.h"
 
 namespace octet::linear {
 namespace {
@@ -23,7 +25,9 @@ struct StoredLayer {
   std::vector<float> scales;
   TestLayer layer;
 
+  /// Activations are f16 values, so that rounding them to f16 changes nothing.
   StoredLayer() : layer(kOutputs, kInputs, 6, quant::SixteenBit::bf16) {
+    for (float& value : layer.x) value = f16_to_float(float_to_f16(value));
     std::mt19937 random(8);
     for (int64_t n = 0; n < kOutputs; ++n) {
       const float unit = std::ldexp(1.0f, static_cast<int>(random() % 8) - 12);
@@ -70,6 +74,32 @@ TEST(StoredCodes, ComputeTheSameBitsAsTheWeightsTheyStandFor) {
       }
     }
   }
+}
+
+TEST(StoredCodes, EightBitBatchRoundsActivationsToF16ButForOutlierColumns) {
+  const StoredLayer stored;
+  Workspace workspace;
+  device::Cpu cpu(2);
+  const Precision precision{.outliers = OutlierMode::batch, .activation_bits = 8};
+  const Linear linear =
+      Linear::pack_codes(cpu, stored.source(), stored.layer.bias, precision, "test");
+  std::vector<float> x = stored.layer.x;
+  for (size_t i = 0; i < x.size(); ++i) x[i] += std::ldexp(x[i], -14);  // between two f16
+  std::vector<float> rounded = x;
+  const tensor::MatrixView<const float> view(x.data(), stored.layer.rows, kInputs);
+  const std::vector<int32_t> outliers = quant::outlier_columns(view, precision.threshold);
+  ASSERT_FALSE(outliers.empty());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const auto column = static_cast<int32_t>(i % kInputs);
+    if (!std::binary_search(outliers.begin(), outliers.end(), column)) {
+      rounded[i] = f16_to_float(float_to_f16(x[i]));
+    }
+  }
+  const Linear quantised = stored.layer.pack(cpu, precision);  // rounds nothing
+  EXPECT_EQ(first_difference(
+                run(cpu, linear, view, workspace),
+                run(cpu, quantised, {rounded.data(), stored.layer.rows, kInputs}, workspace)),
+            "");
 }
 
 TEST(StoredCodes, DamagedOnesAreAnError) {
