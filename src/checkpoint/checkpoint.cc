@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "checkpoint/hub_cache.h"
 #include "checkpoint/huggingface.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/torch.h"
@@ -49,11 +50,10 @@ Checkpoint::Checkpoint(Format format, std::filesystem::path path)
 
 Checkpoint::~Checkpoint() = default;
 
-std::unique_ptr<Checkpoint> Checkpoint::open(const std::filesystem::path& path) {
+std::unique_ptr<Checkpoint> Checkpoint::open(const std::filesystem::path& model) {
+  const std::filesystem::path path = find_model(model);
   std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) fail("{}: no such file or directory", path.string());
-  if (std::filesystem::is_directory(status)) {
+  if (std::filesystem::is_directory(path, error)) {
     const std::filesystem::path gguf = lone_gguf(path);
     const Format format = gguf.empty() ? Format::safetensors : Format::gguf;
     std::unique_ptr<Checkpoint> result(new Checkpoint(format, path));

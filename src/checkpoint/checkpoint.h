@@ -29,15 +29,16 @@ class Checkpoint {
  public:
   /// Opens a Hugging Face directory (config.json and safetensors or, where there are none,
   /// pytorch_model.bin; one file or shards), a .gguf file, or a directory with one .gguf file and
-  /// no config.json. Reads headers only. Throws Error naming the file and what is wrong with it.
-  static std::unique_ptr<Checkpoint> open(const std::filesystem::path& path);
+  /// no config.json; by path or by its name in the Hugging Face cache (find_model). Reads headers
+  /// only. Throws Error naming the file and what is wrong with it.
+  static std::unique_ptr<Checkpoint> open(const std::filesystem::path& model);
 
   ~Checkpoint();
   Checkpoint(const Checkpoint&) = delete;
   Checkpoint& operator=(const Checkpoint&) = delete;
 
   Format format() const { return format_; }
-  /// The directory or file as given to open().
+  /// The directory or file that open() was given or found.
   const std::filesystem::path& path() const { return path_; }
 
   /// config.json, or a GGUF file's metadata as one flat object without its large arrays; those are
