@@ -84,7 +84,7 @@ std::filesystem::path find_model(const std::filesystem::path& model) {
         "nothing, so fetch it with 'hf download {}' or give a path",
         name, hub_cache().string(), name);
   }
-  const std::filesystem::path snapshot = folder / "snapshots" / main_revision(folder, name);
+  std::filesystem::path snapshot = folder / "snapshots" / main_revision(folder, name);
   if (!std::filesystem::is_directory(snapshot, error)) {
     fail(
         "{}: missing, although it is the main revision of {}; download it again with 'hf download "
