@@ -13,7 +13,7 @@ CTEST_SANITIZED = OCTET_SMOLLM2=/nonexistent $(CTEST)
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build model ## set up, build, fetch SmolLM2, convert it to int8 and generate text
@@ -62,6 +62,10 @@ check-format: setup-ci ## fail when a C++ file is not formatted
 tidy: setup-ci ## run clang-tidy over src and fail on any warning
 	cmake --preset release $(CMAKE_FLAGS)
 	tools/tidy $(JOBS)
+
+.PHONY: test-transformers
+test-transformers: build ## let Hugging Face transformers load what octet writes (installs PyTorch)
+	tools/test-transformers build/release/octet
 
 .PHONY: fuzz
 fuzz: setup-ci ## run every fuzz target for FUZZ_SECONDS (60)

@@ -122,13 +122,14 @@ TEST_P(TinyReference, InABatchItGivesTheBitsOfAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, TinyReference,
-                         testing::Values("tiny-bloom", "tiny-falcon", "tiny-gemma2",
-                                         "tiny-gpt-bigcode", "tiny-gpt-neo", "tiny-gpt-neox",
-                                         "tiny-gpt2", "tiny-gptj", "tiny-llama", "tiny-llama3-rope",
-                                         "tiny-mistral-window", "tiny-mixtral", "tiny-mpt",
-                                         "tiny-olmo2", "tiny-opt", "tiny-opt-350m-style",
-                                         "tiny-phi", "tiny-phi3", "tiny-qwen2", "tiny-qwen3",
-                                         "tiny-starcoder2", "tiny-xglm"),
+                         testing::Values("tiny-bloom", "tiny-bloom-bin-sharded", "tiny-falcon",
+                                         "tiny-gemma2", "tiny-gpt-bigcode", "tiny-gpt-neo",
+                                         "tiny-gpt-neox", "tiny-gpt2", "tiny-gptj", "tiny-llama",
+                                         "tiny-llama3-rope", "tiny-mistral-window", "tiny-mixtral",
+                                         "tiny-mpt", "tiny-olmo2", "tiny-opt", "tiny-opt-bin",
+                                         "tiny-opt-350m-style", "tiny-phi", "tiny-phi3",
+                                         "tiny-qwen2", "tiny-qwen3", "tiny-starcoder2",
+                                         "tiny-xglm"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            for (char& c : name) c = c == '-' || c == '.' ? '_' : c;

@@ -3,10 +3,15 @@
 
 One folder per format below DIRECTORY (default build/fuzz/seeds).
 """
+import collections
+import io
 import json
 import pathlib
+import pickle
 import struct
 import sys
+import types
+import zipfile
 
 SAFETENSORS_TYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
                      "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
@@ -62,7 +67,72 @@ def array(kind, count, content):
     return 9, struct.pack("<IQ", kind, count) + content
 
 
+def stand_in(module, name):
+    """Something that pickles as the global module.name, without the module being there."""
+    home = sys.modules.setdefault(module, types.ModuleType(module))
+    if not hasattr(home, name):
+        setattr(home, name, type(name, (), {"__module__": module}))
+    return getattr(home, name)
+
+
+class Storage:
+    def __init__(self, kind, key, elements):
+        self.id = ("storage", stand_in("torch", kind), key, "cpu", elements)
+
+
+class Tensor:
+    def __init__(self, storage, offset, shape, strides):
+        rebuild = stand_in("torch._utils", "_rebuild_tensor_v2")
+        self.parts = rebuild, (storage, offset, shape, strides, False, collections.OrderedDict())
+
+    def __reduce__(self):
+        return self.parts
+
+
+def torch_pickle(value, protocol=2):
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, thing):
+            return thing.id if isinstance(thing, Storage) else None
+
+    out = io.BytesIO()
+    Pickler(out, protocol).dump(value)
+    return out.getvalue()
+
+
+def torch_archive(value, storages, protocol=2):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("model/data.pkl", torch_pickle(value, protocol))
+        archive.writestr("model/byteorder", "little")
+        for key, content in storages.items():
+            archive.writestr("model/data/" + key, content)
+    return out.getvalue()
+
+
+def torch_legacy(value, storages):
+    """`storages`: key → (elements, content)."""
+    facts = {"protocol_version": 1001, "little_endian": True}
+    out = b"".join(torch_pickle(part) for part in
+                   (0x1950a86a20f9469cfc6c, 1001, facts, value, list(storages)))
+    return out + b"".join(struct.pack("<q", count) + content
+                          for count, content in storages.values())
+
+
+def torch_seeds():
+    floats, halves = Storage("FloatStorage", "0", 6), Storage("BFloat16Storage", "1", 4)
+    state = collections.OrderedDict(
+        whole=Tensor(floats, 0, (2, 3), (3, 1)), transposed=Tensor(floats, 0, (3, 2), (1, 3)),
+        part=Tensor(floats, 4, (2,), (1,)), half=Tensor(halves, 0, (4,), (1,)), step=7)
+    state._metadata = collections.OrderedDict(version=1)
+    for protocol in (2, 4):
+        yield f"archive-{protocol}", torch_archive(state, {"0": bytes(range(24)), "1": bytes(8)},
+                                                   protocol)
+    yield "legacy", torch_legacy(state, {"0": (6, bytes(range(24))), "1": (4, bytes(8))})
+
+
 def seeds():
+    for name, content in torch_seeds():
+        yield "torch", name, content
     for dtype in SAFETENSORS_TYPES:
         yield "safetensors", dtype.lower(), safetensors({"t": (dtype, [2, 3])})
     yield "safetensors", "empty", safetensors({})

@@ -2,11 +2,14 @@
 #include "checkpoint/checkpoint.h"
 
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "checkpoint/hub_cache.h"
 #include "checkpoint/huggingface.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/torch.h"
 
 namespace octet::checkpoint {
 namespace {
@@ -30,16 +33,27 @@ std::filesystem::path lone_gguf(const std::filesystem::path& directory) {
 
 }  // namespace
 
+std::string_view name(Format format) {
+  switch (format) {
+    case Format::safetensors:
+      return "safetensors";
+    case Format::torch:
+      return "torch";
+    case Format::gguf:
+      break;
+  }
+  return "gguf";
+}
+
 Checkpoint::Checkpoint(Format format, std::filesystem::path path)
     : format_(format), path_(std::move(path)) {}
 
 Checkpoint::~Checkpoint() = default;
 
-std::unique_ptr<Checkpoint> Checkpoint::open(const std::filesystem::path& path) {
+std::unique_ptr<Checkpoint> Checkpoint::open(const std::filesystem::path& model) {
+  const std::filesystem::path path = find_model(model);
   std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) fail("{}: no such file or directory", path.string());
-  if (std::filesystem::is_directory(status)) {
+  if (std::filesystem::is_directory(path, error)) {
     const std::filesystem::path gguf = lone_gguf(path);
     const Format format = gguf.empty() ? Format::safetensors : Format::gguf;
     std::unique_ptr<Checkpoint> result(new Checkpoint(format, path));
@@ -69,11 +83,10 @@ void Checkpoint::open_gguf(const std::filesystem::path& file) {
 void Checkpoint::open_directory() {
   config_ = std::make_unique<nlohmann::json>(read_config(path_));
   const WeightFiles weights = find_weight_files(path_);
+  if (weights.pickled) format_ = Format::torch;
   for (const std::filesystem::path& file : weights.files) {
     const MappedFile& mapped = map(file);
-    Safetensors content = parse_safetensors(mapped.bytes(), file.string());
-    metadata_.merge(content.metadata);
-    for (auto& [name, view] : content.tensors) {
+    for (auto& [name, view] : read_weights(mapped, weights.pickled)) {
       if (!weights.owner_of.empty()) {
         const auto owner = weights.owner_of.find(name);
         if (owner == weights.owner_of.end() || owner->second != file.filename()) continue;
@@ -90,6 +103,17 @@ void Checkpoint::open_directory() {
            (path_ / file).string(), printable(name));
     }
   }
+}
+
+TensorMap Checkpoint::read_weights(const MappedFile& file, bool pickled) {
+  if (pickled) {
+    TorchFile content = parse_torch(file.bytes(), file.path().string());
+    std::move(content.copies.begin(), content.copies.end(), std::back_inserter(copies_));
+    return std::move(content.tensors);
+  }
+  Safetensors content = parse_safetensors(file.bytes(), file.path().string());
+  metadata_.merge(content.metadata);
+  return std::move(content.tensors);
 }
 
 std::vector<std::string> Checkpoint::names() const {
@@ -129,23 +153,33 @@ int64_t Checkpoint::bytes() const {
   return sum;
 }
 
-const std::shared_ptr<const MappedFile>& Checkpoint::file_of(const tensor::View& view) const {
-  for (const auto& file : files_) {
-    const std::span<const std::byte> all = file->bytes();
-    if (std::less_equal<>()(all.data(), view.bytes.data()) &&
-        std::less_equal<>()(view.bytes.data() + view.bytes.size(), all.data() + all.size())) {
-      return file;
-    }
+std::shared_ptr<const void> Checkpoint::find_owner(const tensor::View& view,
+                                                   const MappedFile** file) const {
+  const auto holds = [&view](std::span<const std::byte> all) {
+    return std::less_equal<>()(all.data(), view.bytes.data()) &&
+           std::less_equal<>()(view.bytes.data() + view.bytes.size(), all.data() + all.size());
+  };
+  *file = nullptr;
+  for (const auto& each : files_) {
+    if (!holds(each->bytes())) continue;
+    *file = each.get();
+    return each;
+  }
+  for (const auto& each : copies_) {
+    if (holds(*each)) return each;
   }
   invariant_broken("the view belongs to the checkpoint", __FILE__, __LINE__);
 }
 
 void Checkpoint::release(const tensor::View& view) const {
-  if (!view.bytes.empty()) file_of(view)->release(view.bytes);
+  const MappedFile* file = nullptr;
+  if (!view.bytes.empty()) find_owner(view, &file);
+  if (file != nullptr) file->release(view.bytes);
 }
 
 std::shared_ptr<const void> Checkpoint::owner(const tensor::View& view) const {
-  return view.bytes.empty() ? nullptr : file_of(view);
+  const MappedFile* file = nullptr;
+  return view.bytes.empty() ? nullptr : find_owner(view, &file);
 }
 
 std::string Checkpoint::where(std::string_view tensor_name) const {

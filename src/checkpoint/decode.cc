@@ -74,6 +74,16 @@ void decode_bf16(const std::byte* in, int64_t count, float* out) {
   convert_elements<uint16_t>(in, count, out, [](uint16_t bits) { return bf16_to_float(bits); });
 }
 
+void decode_f64(const std::byte* in, int64_t count, float* out) {
+  convert_elements<double>(in, count, out, [](double value) { return static_cast<float>(value); });
+}
+
+template <DType dtype>
+void decode_f8(const std::byte* in, int64_t count, float* out) {
+  static const std::array<float, 256> table = f8_table(dtype);
+  convert_elements<uint8_t>(in, count, out, [](uint8_t bits) { return table[bits]; });
+}
+
 void decode_elements(DType dtype, const std::byte* in, int64_t count, float* out) {
   switch (dtype) {
     case DType::f32:
@@ -83,14 +93,11 @@ void decode_elements(DType dtype, const std::byte* in, int64_t count, float* out
     case DType::bf16:
       return decode_bf16(in, count, out);
     case DType::f64:
-      return convert_elements<double>(in, count, out,
-                                      [](double value) { return static_cast<float>(value); });
+      return decode_f64(in, count, out);
     case DType::f8_e4m3:
-    case DType::f8_e5m2: {
-      const std::array<float, 256> table = f8_table(dtype);
-      return convert_elements<uint8_t>(in, count, out,
-                                       [&table](uint8_t bits) { return table[bits]; });
-    }
+      return decode_f8<DType::f8_e4m3>(in, count, out);
+    case DType::f8_e5m2:
+      return decode_f8<DType::f8_e5m2>(in, count, out);
     default:
       return decode_blocks(dtype, in, count / tensor::info(dtype).block_elements, out);
   }
@@ -106,9 +113,14 @@ PlainDecoder plain_decoder(const tensor::View& view) {
       return decode_f16;
     case DType::bf16:
       return decode_bf16;
+    case DType::f64:
+      return decode_f64;
+    case DType::f8_e4m3:
+      return decode_f8<DType::f8_e4m3>;
+    case DType::f8_e5m2:
+      return decode_f8<DType::f8_e5m2>;
     default:
-      fail("a transposed weight of type {} cannot be read; f32, f16 and bf16 can",
-           tensor::name(view.dtype));
+      fail("a transposed weight of type {} cannot be read", tensor::name(view.dtype));
   }
 }
 

@@ -19,8 +19,8 @@ int64_t column_count(const tensor::View& view);
 void decode_rows(const tensor::View& view, int64_t first_row, int64_t rows, float* out);
 
 /// Decodes columns [first_column, first_column + columns) of a matrix [K, N] transposed, to
-/// out[columns][K] (GPT-2 stores its weights that way round). Only for f32, f16 and bf16; throws
-/// Error for other types and ranks; the range must lie inside the matrix.
+/// out[columns][K] (GPT-2 stores its weights that way round). Throws Error for block
+/// formats, integers and other ranks; the range must lie inside the matrix.
 void decode_columns_block(const tensor::View& view, int64_t first_column, int64_t columns,
                           float* out);
 

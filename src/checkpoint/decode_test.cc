@@ -156,7 +156,8 @@ std::vector<float> transposed(const std::vector<float>& whole, int64_t depth, in
 
 TEST(Decode, ColumnBlocksAreTheTransposedMatrix) {
   std::mt19937 random(11);
-  for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+  for (const DType dtype :
+       {DType::f64, DType::f32, DType::f16, DType::bf16, DType::f8_e4m3, DType::f8_e5m2}) {
     for (const auto& [depth, width] :
          std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {16, 64}, {37, 131}, {100, 7}}) {
       std::string content(static_cast<size_t>(depth * width * tensor::info(dtype).block_bytes),

@@ -16,12 +16,14 @@ namespace {
 constexpr size_t kLargestConfig = 16 << 20;
 constexpr size_t kLargestIndex = 128 << 20;
 
-std::vector<std::filesystem::path> files_ending(const std::filesystem::path& directory,
-                                                std::string_view ending) {
+std::vector<std::filesystem::path> files_named(const std::filesystem::path& directory,
+                                               std::string_view beginning,
+                                               std::string_view ending) {
   std::vector<std::filesystem::path> found;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (entry.path().filename().string().ends_with(ending)) found.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(beginning) && name.ends_with(ending)) found.push_back(entry.path());
   }
   if (error) fail("{}: cannot list the directory: {}", directory.string(), error.message());
   std::sort(found.begin(), found.end());
@@ -36,6 +38,13 @@ void check_shard_name(const std::string& shard, const std::string& index) {
     fail("{}: {} is not the name of a file in the same directory", index, printable(shard));
   }
 }
+
+/// How the weight files of one format are called.
+struct FileNames {
+  std::string_view whole;      ///< the name of a model in one file, without its ending
+  std::string_view beginning;  ///< of all files
+  std::string ending;
+};
 
 WeightFiles read_index(const std::filesystem::path& path) {
   const nlohmann::json index = parse_json(read_file(path, kLargestIndex), path.string());
@@ -64,6 +73,18 @@ WeightFiles read_index(const std::filesystem::path& path) {
   return result;
 }
 
+/// One file, else the shards of an index, else every file of such a name.
+WeightFiles find_files(const std::filesystem::path& directory, const FileNames& names) {
+  const std::filesystem::path single = directory / (std::string(names.whole) + names.ending);
+  if (std::filesystem::exists(single)) return {{single}};
+  const auto indexes = files_named(directory, names.beginning, names.ending + ".index.json");
+  if (indexes.size() > 1) {
+    fail("{}: {} indexes of shards; keep the one to load", directory.string(), indexes.size());
+  }
+  if (!indexes.empty()) return read_index(indexes.front());
+  return {files_named(directory, names.beginning, names.ending)};
+}
+
 }  // namespace
 
 nlohmann::json read_config(const std::filesystem::path& directory) {
@@ -78,26 +99,17 @@ nlohmann::json read_config(const std::filesystem::path& directory) {
 }
 
 WeightFiles find_weight_files(const std::filesystem::path& directory) {
-  const std::filesystem::path single = directory / "model.safetensors";
-  if (std::filesystem::exists(single)) return {{single}, {}};
-  const auto indexes = files_ending(directory, ".safetensors.index.json");
-  if (indexes.size() > 1) {
-    fail("{}: {} indexes of shards; keep the one to load", directory.string(), indexes.size());
-  }
-  if (!indexes.empty()) return read_index(indexes.front());
-  WeightFiles all{files_ending(directory, ".safetensors"), {}};
-  if (!all.files.empty()) return all;
-  for (const std::filesystem::path& file : files_ending(directory, ".bin")) {
-    if (file.filename().string().starts_with("pytorch_model")) {
-      fail("{}: PyTorch pickles are not supported yet; convert the model to safetensors",
-           file.string());
-    }
-  }
-  fail("{}: no *.safetensors; the model's weights are missing", directory.string());
+  WeightFiles found = find_files(directory, {"model", "", ".safetensors"});
+  if (!found.files.empty()) return found;
+  found = find_files(directory, {"pytorch_model", "pytorch_model", ".bin"});
+  found.pickled = true;
+  if (!found.files.empty()) return found;
+  fail("{}: neither *.safetensors nor pytorch_model*.bin; the model's weights are missing",
+       directory.string());
 }
 
 std::vector<std::filesystem::path> find_gguf_files(const std::filesystem::path& directory) {
-  return files_ending(directory, ".gguf");
+  return files_named(directory, "", ".gguf");
 }
 
 }  // namespace octet::checkpoint

@@ -10,18 +10,20 @@
 
 namespace octet::checkpoint {
 
-/// The safetensors files of a model directory. With an index, `owner_of` says which file (its
+/// The weight files of a model directory. With an index, `owner_of` says which file (its
 /// name) holds each tensor; without one it is empty and every tensor of every file counts.
 struct WeightFiles {
   std::vector<std::filesystem::path> files;
-  std::map<std::string, std::string> owner_of;
+  std::map<std::string, std::string> owner_of = {};
+  bool pickled = false;  ///< files of torch.save, not safetensors
 };
 
 /// Reads config.json. Throws Error when it is absent, not JSON or not an object.
 nlohmann::json read_config(const std::filesystem::path& directory);
 
-/// Finds model.safetensors, else an index of shards, else every *.safetensors. Throws Error naming
-/// what is missing, an index that points outside the directory, or the format found instead.
+/// Finds model.safetensors, else an index of shards, else every *.safetensors; where there are
+/// none, pytorch_model.bin, its index or every pytorch_model*.bin. Throws Error naming what is
+/// missing or an index that points outside the directory.
 WeightFiles find_weight_files(const std::filesystem::path& directory);
 
 /// The *.gguf files of a directory, sorted.

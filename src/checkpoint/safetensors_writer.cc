@@ -13,7 +13,8 @@
 namespace octet::checkpoint {
 namespace {
 
-int64_t padding_after(int64_t bytes) {
+int64_t padding_after(int64_t bytes, Padding padding) {
+  if (padding == Padding::none) return 0;
   return (kTensorAlignment - bytes % kTensorAlignment) % kTensorAlignment;
 }
 
@@ -31,7 +32,7 @@ nlohmann::json describe(std::string_view type, const tensor::Shape& shape, int64
 
 /// Header length and header, filled up with spaces to a multiple of kTensorAlignment.
 std::string make_header(std::span<const NamedTensor> tensors,
-                        const std::map<std::string, std::string>& metadata,
+                        const std::map<std::string, std::string>& metadata, Padding padding,
                         const std::filesystem::path& path) {
   nlohmann::json header = nlohmann::json::object();
   if (!metadata.empty()) header[std::string(kMetadataKey)] = metadata;
@@ -44,7 +45,7 @@ std::string make_header(std::span<const NamedTensor> tensors,
     OCTET_CHECK(tensor_bytes(view.dtype, view.shape) == bytes);
     header[name] = describe(spelling(view.dtype), view.shape, offset, bytes);
     offset += bytes;
-    if (const int64_t pad = padding_after(bytes); pad != 0) {
+    if (const int64_t pad = padding_after(bytes, padding); pad != 0) {
       header[std::string(kPadPrefix) + std::to_string(pads++)] = describe("U8", {pad}, offset, pad);
       offset += pad;
     }
@@ -56,7 +57,9 @@ std::string make_header(std::span<const NamedTensor> tensors,
     fail("{}: a tensor's name or the metadata is not UTF-8", path.string());
   }
   uint64_t length = text.size();
-  text.resize(text.size() + padding_after(static_cast<int64_t>(sizeof length + length)), ' ');
+  text.resize(text.size() + padding_after(static_cast<int64_t>(sizeof length + length),
+                                          Padding::to_alignment),
+              ' ');
   length = text.size();
   return std::string(reinterpret_cast<const char*>(&length), sizeof length) + text;
 }
@@ -64,8 +67,8 @@ std::string make_header(std::span<const NamedTensor> tensors,
 }  // namespace
 
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
-                       const std::map<std::string, std::string>& metadata) {
-  const std::string header = make_header(tensors, metadata, path);
+                       const std::map<std::string, std::string>& metadata, Padding padding) {
+  const std::string header = make_header(tensors, metadata, padding, path);
   const std::filesystem::path temporary = path.string() + ".part";
   errno = 0;
   std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
@@ -74,7 +77,7 @@ void write_safetensors(const std::filesystem::path& path, std::span<const NamedT
   for (const auto& [name, view] : tensors) {
     stream.write(reinterpret_cast<const char*>(view.bytes.data()),
                  static_cast<std::streamsize>(view.bytes.size()));
-    stream.write(zeros.data(), padding_after(static_cast<int64_t>(view.bytes.size())));
+    stream.write(zeros.data(), padding_after(static_cast<int64_t>(view.bytes.size()), padding));
   }
   stream.close();
   const int reason = errno;

@@ -117,7 +117,8 @@ CLI::Validator number_in(double low, double high) {
 void add_common_options(CLI::App& app, CommonOptions& options, const Relevant& relevant) {
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("-m,--model", options.model,
-                 "Hugging Face directory, .gguf file, or directory of octet quantize")
+                 "Hugging Face directory or name in its cache, .gguf file, or directory of octet "
+                 "quantize")
       ->required()
       ->type_name("PATH");
   add_precision_options(app, options, relevant);

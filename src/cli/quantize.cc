@@ -1,6 +1,7 @@
 // octet quantize: writes a converted model, which then loads without converting.
 #include <fmt/core.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/loading.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/report.h"
 #include "model/load/load.h"
 
@@ -21,6 +23,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kExamples = R"(Examples:
   octet quantize -m model/ -o model-int8
   octet quantize -m model.gguf -o model-int8 --skip-modules none
+  octet quantize -m model/ -o model-bnb --format bitsandbytes   (for Hugging Face transformers)
   octet generate -m model-int8 -p "Hello")";
 
 struct QuantizeCommand {
@@ -48,37 +51,72 @@ int64_t bytes_in(const std::filesystem::path& directory) {
   return bytes;
 }
 
+/// What the command tells about a conversion.
+struct Conversion {
+  std::string_view method;
+  int64_t bytes_16bit;
+  int64_t bytes;
+  double kept;
+  double seconds;
+};
+
+Conversion write_octet(const QuantizeCommand& command, device::Cpu& cpu,
+                       const linear::Precision& precision) {
+  const LoadedModel model = load_model(cpu, command.common, precision);
+  model::save_quantized(model.loaded, command.common.model, command.output);
+  return {linear::name(model.loaded.model.precision().method), model.loaded.weights_bytes_16bit,
+          model.loaded.model.weights().bytes(), kept_share(model.loaded), model.seconds};
+}
+
+Conversion write_bitsandbytes(const QuantizeCommand& command, device::Cpu& cpu,
+                              const linear::Precision& precision) {
+  if (precision.method != linear::Method::llm_int8) {
+    fail("--format bitsandbytes: holds --method llm-int8 only, not {}",
+         linear::name(precision.method));
+  }
+  model::LoadOptions options = load_options(command.common, precision);
+  Progress progress("quantising");
+  options.progress = [&progress](double share) {
+    throw_if_interrupted();
+    progress.update(share);
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const model::SavedBytes saved =
+      model::save_bitsandbytes(cpu, command.common.model, command.output, options);
+  progress.finish();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  return {linear::name(precision.method), saved.weights_16bit, saved.weights, 0, seconds.count()};
+}
+
 int run_quantize(const QuantizeCommand& command) {
-  if (command.format != "octet")
-    fail("--format {}: this version writes octet's own format only; use --format octet",
-         command.format);
   const linear::Precision precision = single_precision(command.common);
   check_output(command.output);
   device::Cpu cpu = open_cpu(command.common);
-  const LoadedModel model = load_model(cpu, command.common, precision);
-  model::save_quantized(model.loaded, command.common.model, command.output);
-
-  const int64_t before = model.loaded.weights_bytes_16bit;
-  const int64_t after = model.loaded.model.weights().bytes();
+  const bool octet = command.format == "octet";
+  const Conversion done =
+      octet ? write_octet(command, cpu, precision) : write_bitsandbytes(command, cpu, precision);
   const int64_t written = bytes_in(command.output);
-  const double kept = kept_share(model.loaded);
   if (command.common.json) {
     write_json(Json{{"model", command.common.model},
                     {"output", command.output},
-                    {"method", linear::name(model.loaded.model.precision().method)},
-                    {"weights_bytes_16bit", before},
-                    {"weights_bytes", after},
+                    {"format", command.format},
+                    {"method", done.method},
+                    {"weights_bytes_16bit", done.bytes_16bit},
+                    {"weights_bytes", done.bytes},
                     {"file_bytes", written},
-                    {"kept_columns_share", kept},
-                    {"load_s", model.seconds}});
+                    {"kept_columns_share", done.kept},
+                    {"load_s", done.seconds}});
     return 0;
   }
-  write_out(
-      fmt::format("{}: {} in 16 bits became {} ({:.2f} times smaller), {} on disk; {:.2f}% of "
-                  "the linear inputs' columns kept in 16 bits\n",
-                  command.output, size_text(before), size_text(after),
-                  static_cast<double>(before) / static_cast<double>(std::max<int64_t>(after, 1)),
-                  size_text(written), kept * 100));
+  const double smaller =
+      static_cast<double>(done.bytes_16bit) / static_cast<double>(std::max<int64_t>(done.bytes, 1));
+  std::string text =
+      fmt::format("{}: {} in 16 bits became {} ({:.2f} times smaller), {} on disk", command.output,
+                  size_text(done.bytes_16bit), size_text(done.bytes), smaller, size_text(written));
+  if (octet) {
+    text += fmt::format("; {:.2f}% of the linear inputs' columns kept in 16 bits", done.kept * 100);
+  }
+  write_out(text + "\n");
   return 0;
 }
 

@@ -24,6 +24,8 @@ Int8Forward::Int8Forward(device::Cpu& cpu, const Linear& linear, const LinearCal
       call_(call),
       workspace_(workspace),
       planes_(linear.precision().method == Method::llm_int8 && call.activation_bits == 16 ? 2 : 1),
+      rounds_(planes_ == 1 && finds_outlier_columns(linear.precision()) &&
+              linear.parts().panels16.empty()),
       threshold_(takes_extra_rows(linear.precision(), planes_) ? linear.precision().threshold : 0),
       k_(ops::padded(linear.inputs(), ops::kInt8KStep)),
       panels_(ops::padded(linear.outputs(), kColumns) / kColumns) {
@@ -34,6 +36,7 @@ int64_t Int8Forward::row_maxima(tensor::MatrixView<const float> x) {
   if (finds_outlier_columns(linear_.precision())) {
     find_outlier_columns(cpu_, linear_, x, workspace_);
   }
+  if (rounds_) x = round_inputs(cpu_, x, workspace_);
   const SixteenBitColumns sixteen_bit = sixteen_bit_columns(linear_, workspace_);
   workspace_.row_max.ensure(x.rows);
   workspace_.leftover_max.ensure(x.rows);
@@ -109,6 +112,7 @@ void Int8Forward::quantize_row(const float* row, int64_t r, int thread) const {
 }
 
 void Int8Forward::quantize(tensor::MatrixView<const float> x) {
+  if (rounds_) x = {workspace_.rounded.data(), x.rows, x.columns};
   place_code_rows(x.rows);
   workspace_.codes.ensure(workspace_.first_code_row.back() * k_);
   reserve_planes(sixteen_bit_columns(linear_, workspace_), x.rows, cpu_.team().size(), workspace_);

@@ -44,6 +44,7 @@ class Int8Forward {
   const LinearCall& call_;
   Workspace& workspace_;
   int planes_;
+  bool rounds_;      ///< x to f16, as bitsandbytes does
   float threshold_;  ///< elements that reach it go into an extra row; 0: none do
   int64_t k_;        ///< padded inputs
   int64_t panels_;

@@ -10,6 +10,7 @@
 #include "linear/float_forward.h"
 #include "linear/int8_forward.h"
 #include "linear/pack.h"
+#include "linear/stored_codes.h"
 #include "linear/zeropoint.h"
 
 namespace octet::linear {
@@ -79,7 +80,7 @@ void check_parts(const LinearParts& parts, const Precision& precision) {
             "scales");
     require(parts.column_zeros.size() == (is_zeropoint(parts.method) ? n : 0), "zero points");
     if (decomposes(precision) && precision.outliers == OutlierMode::batch &&
-        parts.panels16.empty()) {
+        is_zeropoint(parts.method) && parts.panels16.empty()) {
       fail(
           "this int8 checkpoint has no 16-bit weights to take outlier columns from; use --outliers "
           "kept or token");
@@ -110,6 +111,16 @@ Linear Linear::pack(device::Cpu& cpu, const WeightSource& source, std::span<cons
   linear.parts_.bias = pack_bias(bias, source.outputs, name);
   linear.prepare(cpu);
   return linear;
+}
+
+Linear Linear::pack_codes(device::Cpu& cpu, const CodeSource& source, std::span<const float> bias,
+                          const Precision& precision, std::string_view name) {
+  OCTET_CHECK(is_int8(precision.method) && !is_zeropoint(precision.method) &&
+              !has_tensor_wise_weights(precision.method));
+  LinearParts parts = pack_stored_codes(cpu, source, name);
+  parts.method = precision.method;
+  parts.bias = pack_bias(bias, source.outputs, name);
+  return from_parts(cpu, std::move(parts), precision);
 }
 
 Linear Linear::from_parts(device::Cpu& cpu, LinearParts parts, const Precision& precision) {

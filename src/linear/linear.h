@@ -35,6 +35,15 @@ struct WeightSource {
   tensor::DType stored_type = tensor::DType::f32;
 };
 
+/// int8 weights that a checkpoint holds already, W ≈ codes·scale/127 row by row.
+struct CodeSource {
+  int64_t outputs = 0;
+  int64_t inputs = 0;
+  tensor::Array<float> scales = {};  ///< [outputs] c_w, the largest magnitude of each row
+  /// Writes rows [first, first + rows) to out[rows][inputs]. Called from several threads.
+  std::function<void(int64_t first, int64_t rows, int8_t* out)> read_rows = {};
+};
+
 /// What a packed layer consists of: what `octet quantize` stores and loads. Which members are used
 /// depends on `method`: codes for the int8 methods, panels16 for fp16/bf16, panels32 for fp32.
 /// n16 = outputs padded to 16, k64/k32 = inputs padded to 64/32.
@@ -65,6 +74,7 @@ struct Workspace {
   std::vector<int32_t> outlier_columns;  ///< `batch`: those of this call, ascending
   tensor::Array<uint32_t> column_mask;   ///< `batch`: [inputs] 0 for outlier columns, else ~0
   tensor::Array<uint16_t> outlier_panels;  ///< `batch`: 16-bit weights of the outlier columns
+  tensor::Array<float> rounded;            ///< `batch` on stored codes: [rows][inputs] x as f16
   // Phase 2.
   std::vector<int64_t> first_code_row;  ///< [rows + 1] where each row's one or two code rows are
   tensor::Array<int8_t> codes;          ///< [code rows][k64]
@@ -95,6 +105,12 @@ class Linear {
   /// ops::kInt8MaxK (int8 methods); `name` is for the message.
   static Linear pack(device::Cpu& cpu, const WeightSource& source, std::span<const float> bias,
                      const Precision& precision, std::string_view name);
+  /// Packs codes as they are, for the absmax methods with a scale for each row. There are no 16-bit
+  /// weights: `batch` takes outlier columns from the codes, and keep_columns cannot be called. With
+  /// 8-bit activations `batch` is bitsandbytes' arithmetic, which rounds them to f16 first.
+  /// Throws Error when a scale is negative or not finite, a code is −128 or a bias not finite.
+  static Linear pack_codes(device::Cpu& cpu, const CodeSource& source, std::span<const float> bias,
+                           const Precision& precision, std::string_view name);
   /// A layer packed before. Throws Error when the parts do not belong together. Kept columns are
   /// dropped when `precision` does not use them.
   static Linear from_parts(device::Cpu& cpu, LinearParts parts, const Precision& precision);

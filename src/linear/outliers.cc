@@ -5,6 +5,8 @@
 #include <bit>
 #include <cmath>
 
+#include "base/half.h"
+
 namespace octet::linear {
 
 namespace {
@@ -43,6 +45,22 @@ void gather_panel(const uint16_t* panel, std::span<const int32_t> columns, int64
   }
 }
 
+/// Takes them out of one int8 panel [k64/4][16][4]. A code has 8 significant bits, so bf16 holds
+/// it.
+void gather_codes(const int8_t* panel, std::span<const int32_t> columns, int64_t padded_count,
+                  uint16_t* out) {
+  std::fill(out, out + padded_count * ops::kPanelColumns, uint16_t{0});
+  for (int64_t i = 0; i < std::ssize(columns); ++i) {
+    const int64_t k = columns[static_cast<size_t>(i)];
+    const int8_t* from = panel + k / 4 * 4 * ops::kPanelColumns + k % 4;
+    uint16_t* to = out + i / 2 * 2 * ops::kPanelColumns + i % 2;
+    for (int64_t n = 0; n < ops::kPanelColumns; ++n) {
+      to[n * 2] =
+          static_cast<uint16_t>(std::bit_cast<uint32_t>(static_cast<float>(from[n * 4])) >> 16);
+    }
+  }
+}
+
 }  // namespace
 
 bool finds_outlier_columns(const Precision& precision) {
@@ -53,10 +71,12 @@ SixteenBitColumns sixteen_bit_columns(const Linear& linear, const Workspace& wor
   const LinearParts& parts = linear.parts();
   if (finds_outlier_columns(linear.precision())) {
     if (workspace.outlier_columns.empty()) return {};
+    const bool from_codes = parts.panels16.empty();
     return {.columns = workspace.outlier_columns,
             .mask = workspace.column_mask.data(),
             .panels = workspace.outlier_panels.data(),
-            .type = parts.sixteen_bit};
+            .type = from_codes ? ops::SixteenBit::bf16 : parts.sixteen_bit,
+            .factors = from_codes ? linear.column_factors() : nullptr};
   }
   if (parts.kept_columns.empty()) return {};
   return {.columns = {parts.kept_columns.data(), static_cast<size_t>(parts.kept_columns.size())},
@@ -86,12 +106,37 @@ void find_outlier_columns(device::Cpu& cpu, const Linear& linear, tensor::Matrix
       ops::padded(std::ssize(workspace.outlier_columns), ops::kMatmul16KStep);
   const int64_t panels = ops::padded(parts.outputs, ops::kPanelColumns) / ops::kPanelColumns;
   const int64_t panel_size = ops::padded(parts.inputs, ops::kMatmul16KStep) * ops::kPanelColumns;
+  const int64_t code_panel_size = ops::padded(parts.inputs, ops::kInt8KStep) * ops::kPanelColumns;
   const int64_t out_size = padded_count * ops::kPanelColumns;
   workspace.outlier_panels.ensure(panels * out_size);
   cpu.team().for_each(panels, [&](int64_t panel, int) {
-    gather_panel(parts.panels16.data() + panel * panel_size, workspace.outlier_columns,
-                 padded_count, workspace.outlier_panels.data() + panel * out_size);
+    uint16_t* out = workspace.outlier_panels.data() + panel * out_size;
+    if (parts.panels16.empty()) {
+      gather_codes(parts.codes.data() + panel * code_panel_size, workspace.outlier_columns,
+                   padded_count, out);
+    } else {
+      gather_panel(parts.panels16.data() + panel * panel_size, workspace.outlier_columns,
+                   padded_count, out);
+    }
   });
+}
+
+tensor::MatrixView<const float> round_inputs(device::Cpu& cpu, tensor::MatrixView<const float> x,
+                                             Workspace& workspace) {
+  workspace.rounded.ensure(x.rows * x.columns);
+  float* const rounded = workspace.rounded.data();
+  const uint32_t* mask = workspace.column_mask.data();
+  for_row_blocks(cpu, x.rows, x.columns, [&](int64_t first, int64_t count, int) {
+    for (int64_t r = first; r < first + count; ++r) {
+      const float* row = x.row(r);
+      float* out = rounded + r * x.columns;
+      for (int64_t i = 0; i < x.columns; ++i) {
+        const float half = f16_to_float(float_to_f16(row[i]));
+        out[i] = mask[i] != 0 && std::isfinite(half) ? half : row[i];
+      }
+    }
+  });
+  return {rounded, x.rows, x.columns};
 }
 
 bool in_range(const float* row, std::span<const int32_t> columns) {
@@ -132,6 +177,11 @@ void multiply_columns(const Linear& linear, const SixteenBitColumns& sixteen_bit
                              .c = out,
                              .c_stride = stride,
                              .k_used = sixteen_bit.count()});
+  if (sixteen_bit.factors == nullptr) return;
+  const float* factors = sixteen_bit.factors + tile.column();
+  for (int64_t r = 0; r < tile.rows(); ++r) {
+    for (int64_t n = 0; n < tile.columns(); ++n) out[r * stride + n] *= factors[n];
+  }
 }
 
 }  // namespace octet::linear

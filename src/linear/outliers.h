@@ -15,6 +15,8 @@ struct SixteenBitColumns {
   const uint32_t* mask = nullptr;    ///< [inputs] 0 for these columns, else ~0; null when empty
   const uint16_t* panels = nullptr;  ///< their weights, [n16/16][padded()/2][16][2]
   ops::SixteenBit type = ops::SixteenBit::f16;
+  /// [n16] what the products are multiplied by, where `panels` are codes; null: nothing.
+  const float* factors = nullptr;
 
   int64_t count() const { return static_cast<int64_t>(columns.size()); }
   int64_t padded() const { return ops::padded(count(), ops::kMatmul16KStep); }
@@ -27,9 +29,14 @@ SixteenBitColumns sixteen_bit_columns(const Linear& linear, const Workspace& wor
 bool finds_outlier_columns(const Precision& precision);
 
 /// `batch`: finds the columns in which some row reaches the threshold and takes their weights from
-/// the 16-bit originals into a small packed matrix, all in `workspace`.
+/// the 16-bit originals (where the checkpoint had none, as bitsandbytes does, the int8 codes) into
+/// a small packed matrix, all in `workspace`.
 void find_outlier_columns(device::Cpu& cpu, const Linear& linear, tensor::MatrixView<const float> x,
                           Workspace& workspace);
+
+/// Rounds x to f16 into workspace.rounded, but for outlier columns and what f16 cannot hold.
+tensor::MatrixView<const float> round_inputs(device::Cpu& cpu, tensor::MatrixView<const float> x,
+                                             Workspace& workspace);
 
 /// True when all of the row's values in `columns` are finite and within kLargestActivation.
 bool in_range(const float* row, std::span<const int32_t> columns);

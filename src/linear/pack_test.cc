@@ -104,8 +104,11 @@ TEST(Pack, StoredKeptColumnsAreDroppedWhereTheyAreNotUsed) {
   EXPECT_EQ(first_difference(run(cpu, linear, layer.activations(), workspace),
                              oracle(layer, token, layer.activations())),
             "");
+  const Linear zeropoint = layer.pack(cpu, {.method = Method::llm_int8_zeropoint});
   EXPECT_NE(error_of([&] {
-              Linear::from_parts(cpu, kept.parts(), {.outliers = OutlierMode::batch});
+              Linear::from_parts(
+                  cpu, zeropoint.parts(),
+                  {.method = Method::llm_int8_zeropoint, .outliers = OutlierMode::batch});
             }).find("--outliers kept or token"),
             std::string::npos);
 }

@@ -532,9 +532,18 @@ class QuantizeAndInspect(CliTest):
                 self.expect_error(octet("quantize", "-m", STORIES, "-o", out), 1, out)
 
     @needs(STORIES)
-    def test_formats_of_later_versions_are_refused(self):
-        self.expect_error(octet("quantize", "-m", STORIES, "-o", self.scratch / "x",
-                                "--format", "bitsandbytes"), 1, "--format")
+    def test_quantize_writes_bitsandbytes_checkpoints_that_generate(self):
+        out = self.scratch / "bitsandbytes"
+        result = self.json_of("quantize", "-m", STORIES, "--format", "bitsandbytes", "-o", out)
+        self.assertEqual(result["format"], "bitsandbytes")
+        self.assertLess(result["weights_bytes"], result["weights_bytes_16bit"])
+        self.assertEqual(self.json_of("inspect", "-m", out)["format"], "bitsandbytes")
+        stored = self.json_of("generate", "-m", out, "--prompt-ids", "1", "-n", "4")
+        self.assertEqual(len(stored["tokens"]), 4)
+        self.expect_error(octet("quantize", "-m", STORIES, "-o", self.scratch / "x", "--format",
+                                "bitsandbytes", "--method", "zeropoint"), 1, "--format")
+        self.expect_error(octet("quantize", "-m", out, "-o", self.scratch / "x", "--format",
+                                "bitsandbytes"), 1, out)
         self.assertFalse((self.scratch / "x").exists())
 
     @needs(STORIES)

@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "checkpoint/decode.h"
+#include "model/load/bitsandbytes.h"
 #include "model/load/gguf_model.h"
+#include "quant/absmax.h"
 
 namespace octet::model {
 
@@ -42,9 +44,16 @@ struct CheckpointReader::Part {
   int64_t inputs;
   bool transposed;
   StoredRows stored;
+  tensor::Shared<float> scales{};  ///< of stored int8 codes, by stored row; empty: no codes
 
   void read(int64_t first, int64_t rows, float* out) const {
-    if (transposed) {
+    if (!scales.empty()) {
+      for (int64_t row = first; row < first + rows; ++row) {
+        const int8_t* code = codes(stored.row(row));
+        const float scale = scales[stored.row(row)];
+        for (int64_t i = 0; i < inputs; ++i) *out++ = quant::dequantize_absmax(code[i], scale);
+      }
+    } else if (transposed) {
       checkpoint::decode_columns_block(*view, first, rows, out);
     } else if (stored.in_order()) {
       checkpoint::decode_rows(*view, first, rows, out);
@@ -53,6 +62,16 @@ struct CheckpointReader::Part {
         checkpoint::decode_rows(*view, stored.row(first + i), 1, out + i * inputs);
       }
     }
+  }
+
+  void read(int64_t first, int64_t rows, int8_t* out) const {
+    for (int64_t row = first; row < first + rows; ++row) {
+      out = std::copy_n(codes(stored.row(row)), inputs, out);
+    }
+  }
+
+  const int8_t* codes(int64_t row) const {
+    return reinterpret_cast<const int8_t*>(view->bytes.data()) + row * inputs;
   }
 
   /// True when rows lie in the file as plain numbers that packing can take from there.
@@ -66,8 +85,24 @@ struct CheckpointReader::Part {
   }
 };
 
+namespace {
+
+/// Reads rows [first, first + rows) of parts that are stacked.
+template <typename Part, typename Element>
+void read_stacked(const std::vector<Part>& parts, int64_t first, int64_t rows, Element* out) {
+  int64_t begin = 0;
+  for (const Part& each : parts) {
+    const int64_t from = std::max(first, begin);
+    const int64_t to = std::min(first + rows, begin + each.outputs);
+    if (from < to) each.read(from - begin, to - from, out + (from - first) * each.inputs);
+    begin += each.outputs;
+  }
+}
+
+}  // namespace
+
 CheckpointReader::CheckpointReader(const checkpoint::Checkpoint& checkpoint)
-    : checkpoint_(checkpoint) {
+    : checkpoint_(checkpoint), int8_(is_bitsandbytes(checkpoint)) {
   const bool gguf = checkpoint.gguf() != nullptr;
   const std::string path = checkpoint.path().string();
   json_ = std::make_unique<json>(gguf ? huggingface_config(*checkpoint.gguf(), path)
@@ -88,12 +123,29 @@ const tensor::View& CheckpointReader::view(const std::string& name,
   return checkpoint_.at(stored_name(name), shape);
 }
 
+bool CheckpointReader::is_code_matrix(const std::string& name) const {
+  const tensor::View* stored = int8_ ? checkpoint_.find(name) : nullptr;
+  return stored != nullptr && stored->dtype == tensor::DType::i8;
+}
+
 CheckpointReader::Part CheckpointReader::part(const MatrixName& name, int64_t inputs,
                                               int64_t head_dim) const {
+  if (is_code_matrix(name.weight)) {
+    // bitsandbytes turns GPT-2's transposed weights round.
+    return {.view = &checkpoint_.at(name.weight),
+            .outputs = name.outputs,
+            .inputs = inputs,
+            .transposed = false,
+            .stored = stored_rows(name, head_dim),
+            .scales = bitsandbytes_scales(checkpoint_, name.weight, {name.outputs, inputs})};
+  }
   const tensor::Shape shape =
       name.transposed ? tensor::Shape{inputs, name.outputs} : tensor::Shape{name.outputs, inputs};
-  return {&view(name.weight, shape), name.outputs, inputs, name.transposed,
-          stored_rows(name, head_dim)};
+  return {.view = &view(name.weight, shape),
+          .outputs = name.outputs,
+          .inputs = inputs,
+          .transposed = name.transposed,
+          .stored = stored_rows(name, head_dim)};
 }
 
 CheckpointReader::StoredRows CheckpointReader::stored_rows(const MatrixName& name,
@@ -125,13 +177,29 @@ linear::WeightSource CheckpointReader::source(const LinearNames& names, int64_t 
     };
   }
   source.read_rows = [parts = std::move(parts)](int64_t first, int64_t rows, float* out) {
-    int64_t begin = 0;
-    for (const Part& each : parts) {
-      const int64_t from = std::max(first, begin);
-      const int64_t to = std::min(first + rows, begin + each.outputs);
-      if (from < to) each.read(from - begin, to - from, out + (from - first) * each.inputs);
-      begin += each.outputs;
-    }
+    read_stacked(parts, first, rows, out);
+  };
+  return source;
+}
+
+std::optional<linear::CodeSource> CheckpointReader::codes(const LinearNames& names,
+                                                          int64_t head_dim) const {
+  // Where only some parts are int8 (a skipped k_proj beside q_proj), the layer stays 16-bit.
+  if (!std::all_of(names.parts.begin(), names.parts.end(),
+                   [this](const MatrixName& name) { return is_code_matrix(name.weight); })) {
+    return std::nullopt;
+  }
+  linear::CodeSource source{.outputs = names.outputs(), .inputs = names.inputs};
+  source.scales = tensor::Array<float>(source.outputs);
+  std::vector<Part> parts;
+  float* scale = source.scales.data();
+  for (const MatrixName& name : names.parts) {
+    parts.push_back(part(name, names.inputs, head_dim));
+    const Part& each = parts.back();
+    for (int64_t i = 0; i < each.outputs; ++i) *scale++ = each.scales[each.stored.row(i)];
+  }
+  source.read_rows = [parts = std::move(parts)](int64_t first, int64_t rows, int8_t* out) {
+    read_stacked(parts, first, rows, out);
   };
   return source;
 }

@@ -18,6 +18,9 @@ class CheckpointReader : public WeightReader {
 
   const Config& config() const override { return *config_; }
   linear::WeightSource source(const LinearNames& names, int64_t head_dim) const override;
+  bool quantised() const override { return int8_; }
+  std::optional<linear::CodeSource> codes(const LinearNames& names,
+                                          int64_t head_dim) const override;
   tensor::Array<float> bias(const LinearNames& names, int64_t head_dim) const override;
   tensor::Array<float> vector(const std::string& name, int64_t size) const override;
   tensor::Array<float> matrix(const std::string& name, int64_t rows,
@@ -30,10 +33,13 @@ class CheckpointReader : public WeightReader {
   struct Part;
   StoredRows stored_rows(const MatrixName& name, int64_t head_dim) const;
   Part part(const MatrixName& name, int64_t inputs, int64_t head_dim) const;
+  /// True for a matrix of int8 codes.
+  bool is_code_matrix(const std::string& name) const;
   std::string stored_name(const std::string& name) const;
   const tensor::View& view(const std::string& name, const tensor::Shape& shape) const;
 
   const checkpoint::Checkpoint& checkpoint_;
+  bool int8_;  ///< written by bitsandbytes
   std::unique_ptr<nlohmann::json> json_;
   std::unique_ptr<Config> config_;
 };

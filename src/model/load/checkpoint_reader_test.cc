@@ -31,8 +31,8 @@ float element(DType type, const std::byte* row, int64_t i) {
 int compare_rows(const CheckpointReader& reader) {
   const Architecture a = describe_architecture(reader.config());
   int stored = 0;
-  for (LinearSlot slot : kLinearSlots) {
-    const LinearNames& names = linear_of(a.layer_names.back(), slot);
+  for (const LinearId id : linears_of(a.layer_names.back())) {
+    const LinearNames& names = linear_of(a.layer_names.back(), id);
     const linear::WeightSource source = reader.source(names, a.head_dim);
     if (!source.stored_row) continue;
     ++stored;
@@ -42,7 +42,7 @@ int compare_rows(const CheckpointReader& reader) {
       const std::byte* at = source.stored_row(n);
       for (int64_t i = 0; i < source.inputs; ++i) {
         EXPECT_EQ(element(source.stored_type, at, i), row[static_cast<size_t>(i)])
-            << name(slot) << ", row " << n << ", element " << i;
+            << name(id) << ", row " << n << ", element " << i;
       }
     }
   }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "model/families/families.h"
+#include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
 #include "model/load/gguf_model.h"
 #include "model/load/packer.h"
@@ -38,6 +39,9 @@ Loaded pack_model(device::Cpu& cpu, const WeightReader& reader, const LoadOption
 Loaded load_model(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
                   const LoadOptions& options) {
   if (is_quantized(checkpoint)) return load_quantized(cpu, checkpoint, options);
+  if (is_bitsandbytes(checkpoint)) {
+    return pack_model(cpu, CheckpointReader(checkpoint), fit_to_bitsandbytes(checkpoint, options));
+  }
   return pack_model(cpu, CheckpointReader(checkpoint), options);
 }
 
@@ -68,7 +72,8 @@ Description describe(const std::filesystem::path& path) {
     description.format = "octet";
     description.architecture = describe_quantized(*checkpoint);
   } else {
-    description.format = checkpoint->gguf() != nullptr ? "gguf" : "safetensors";
+    description.format =
+        is_bitsandbytes(*checkpoint) ? "bitsandbytes" : checkpoint::name(checkpoint->format());
     description.architecture = describe_architecture(CheckpointReader(*checkpoint).config());
   }
   for (const std::string& name : checkpoint->names()) {

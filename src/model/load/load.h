@@ -49,7 +49,8 @@ struct Loaded {
 
 /// Opens a Hugging Face directory, a .gguf file or a directory written by save_quantized.
 /// A quantised directory fixes the method, threshold, outlier mode and skipped modules that it was
-/// written with (LoadOptions::Asked).
+/// written with (LoadOptions::Asked). Of one that bitsandbytes wrote, the int8 weights are used as
+/// they are; it fixes the skipped modules, and `kept` becomes `token`.
 Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptions& options);
 
 /// A model of the shape that a Hugging Face config.json describes, with pseudo-random weights (see
@@ -60,7 +61,7 @@ Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
 /// The description alone (config and tensor list), nothing packed.
 struct Description {
   Architecture architecture;
-  std::string format;  ///< "safetensors", "gguf" or "octet"
+  std::string format;  ///< "safetensors", "torch", "gguf", "bitsandbytes" or "octet"
   struct Tensor {
     std::string name;
     std::string dtype;
@@ -75,5 +76,17 @@ Description describe(const std::filesystem::path& path);
 /// tokenizer's files) to a new or empty directory. `source` is the path the model was loaded from.
 void save_quantized(const Loaded& loaded, const std::filesystem::path& source,
                     const std::filesystem::path& directory);
+
+/// What save_bitsandbytes wrote.
+struct SavedBytes {
+  int64_t weights_16bit = 0;  ///< what the same weights take in 16 bits
+  int64_t weights = 0;        ///< of the tensors written
+};
+
+/// Converts an unquantised Hugging Face directory, `source`, to one that transformers loads with
+/// bitsandbytes: int8 weights with a scale for each row, rounded to f16 before as bitsandbytes
+/// does; all other tensors as they are. Uses the threshold, skip_modules and progress of `options`.
+SavedBytes save_bitsandbytes(device::Cpu& cpu, const std::filesystem::path& source,
+                             const std::filesystem::path& directory, const LoadOptions& options);
 
 }  // namespace octet::model

@@ -63,7 +63,9 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   const linear::Precision& precision = options.precision;
   search_ = linear::has_decomposition(precision.method) && precision.threshold > 0 &&
             precision.outliers == linear::OutlierMode::kept;
-  quantised_head_ = linear::is_int8(precision.method) && !skipped("lm_head.weight");
+  quantised_head_ = linear::is_int8(precision.method) &&
+                    (reader.quantised() ? reader.codes(architecture.lm_head(), 0).has_value()
+                                        : !is_skipped("lm_head.weight", options.skip_modules));
   for (const Stack stack : kStacks) {
     for (const LayerNames& layer : architecture.names_of(stack)) {
       for (const LinearId id : linears_of(layer)) {
@@ -74,24 +76,26 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   total_bytes_ += reader.stored_bytes(architecture.token_embedding());
 }
 
-bool Packer::skipped(const std::string& name) const {
-  const auto& skip = options_.skip_modules;
+bool is_skipped(const std::string& name, std::span<const std::string> skip_modules) {
   size_t begin = 0;
   while (begin < name.size()) {
     const size_t end = std::min(name.find('.', begin), name.size());
     const std::string_view part(name.data() + begin, end - begin);
-    if (std::find(skip.begin(), skip.end(), part) != skip.end()) return true;
+    if (std::find(skip_modules.begin(), skip_modules.end(), part) != skip_modules.end())
+      return true;
     begin = end + 1;
   }
-  return std::any_of(skip.begin(), skip.end(), [&](const std::string& module) {
+  return std::any_of(skip_modules.begin(), skip_modules.end(), [&](const std::string& module) {
     return module.find('.') != std::string::npos && name.find(module) != std::string::npos;
   });
 }
 
 bool Packer::skipped(const LinearNames& names) const {
-  return names.storage != Storage::as_asked ||
-         std::any_of(names.parts.begin(), names.parts.end(),
-                     [&](const MatrixName& part) { return skipped(part.weight); });
+  if (names.storage != Storage::as_asked) return true;
+  if (reader_.quantised()) return !reader_.codes(names, architecture_.head_dim).has_value();
+  return std::any_of(names.parts.begin(), names.parts.end(), [&](const MatrixName& part) {
+    return is_skipped(part.weight, options_.skip_modules);
+  });
 }
 
 linear::Precision Packer::sixteen_bit(ops::SixteenBit stored) const {
@@ -106,9 +110,13 @@ linear::Precision Packer::sixteen_bit(ops::SixteenBit stored) const {
 }
 
 linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
-  const linear::WeightSource source = reader_.source(names, architecture_.head_dim);
   const tensor::Array<float> bias = reader_.bias(names, architecture_.head_dim);
   const bool sixteen = keep_16bit || !linear::is_int8(options_.precision.method);
+  if (!sixteen && reader_.quantised()) {
+    return linear::Linear::pack_codes(cpu_, *reader_.codes(names, architecture_.head_dim), bias,
+                                      options_.precision, names.parts.front().weight);
+  }
+  const linear::WeightSource source = reader_.source(names, architecture_.head_dim);
   linear::Precision precision = sixteen ? sixteen_bit(source.sixteen_bit) : options_.precision;
   if (names.storage == Storage::thirty_two_bit) precision.method = linear::Method::fp32;
   return linear::Linear::pack(cpu_, source, bias, precision, names.parts.front().weight);

@@ -1,12 +1,11 @@
 // Writing octet's own checkpoint format.
-#include <array>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
 #include "model/load/checkpoint_reader.h"
 #include "model/load/load.h"
+#include "model/load/output_directory.h"
 #include "model/load/quantized.h"
 
 namespace octet::model {
@@ -54,28 +53,6 @@ class TensorList {
   std::vector<checkpoint::NamedTensor> tensors_;
 };
 
-void copy_tokenizer(const checkpoint::Checkpoint& source, const std::filesystem::path& directory) {
-  if (const checkpoint::Gguf* gguf = source.gguf()) {
-    write_file(directory / kVocabularyFile, gguf->metadata_file());
-    return;
-  }
-  constexpr std::array<const char*, 9> kFiles = {"tokenizer.json",
-                                                 "tokenizer_config.json",
-                                                 "tokenizer.model",
-                                                 "special_tokens_map.json",
-                                                 "added_tokens.json",
-                                                 "vocab.json",
-                                                 "merges.txt",
-                                                 "chat_template.jinja",
-                                                 "generation_config.json"};
-  for (const char* name : kFiles) {
-    if (const auto file = source.sibling(name)) write_file(directory / name, read_file(*file));
-  }
-  if (const auto file = source.sibling(kVocabularyFile)) {
-    write_file(directory / kVocabularyFile, read_file(*file));
-  }
-}
-
 TensorList collect(const Model& model) {
   const Weights& weights = model.weights();
   TensorList list;
@@ -118,14 +95,7 @@ TensorList collect(const Model& model) {
 
 void save_quantized(const Loaded& loaded, const std::filesystem::path& source,
                     const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error || !std::filesystem::is_directory(directory)) {
-    fail("{}: cannot make this directory: {}", directory.string(), error.message());
-  }
-  if (!std::filesystem::is_empty(directory)) {
-    fail("{}: is not empty; choose a new directory", directory.string());
-  }
+  make_output_directory(directory);
   const auto checkpoint = checkpoint::Checkpoint::open(source);
   nlohmann::json config = CheckpointReader(*checkpoint).config().json();
   const linear::Precision& precision = loaded.model.precision();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "linear/linear.h"
@@ -24,6 +25,15 @@ class WeightReader {
   /// The stacked matrix of a fused layer. The source refers to this reader. Throws Error when a
   /// tensor is missing or of the wrong shape.
   virtual linear::WeightSource source(const LinearNames& names, int64_t head_dim) const = 0;
+  /// True when the checkpoint itself decides which layers are int8.
+  virtual bool quantised() const { return false; }
+  /// The stacked int8 weights, where all parts of the layer are stored as such (source() gives the
+  /// weights that they stand for). The source refers to this reader. Throws Error like source().
+  virtual std::optional<linear::CodeSource> codes(const LinearNames& names,
+                                                  int64_t head_dim) const {
+    (void)names, (void)head_dim;
+    return std::nullopt;
+  }
   /// The stacked biases; parts without one give zeros; empty when no part has one.
   virtual tensor::Array<float> bias(const LinearNames& names, int64_t head_dim) const = 0;
   virtual tensor::Array<float> vector(const std::string& name, int64_t size) const = 0;
