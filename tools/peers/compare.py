@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times octet beside its peers in one alternating run: A B C, C B A, A B C … and medians of ratios.
+"""Times octet beside its peers in one alternating run (A B C, C B A, …): medians of ratios.
 
 Needs tools/peers/setup first. Writes the figures of every round as JSON, and prints a report.
 """
@@ -162,8 +162,8 @@ class Run:
     def results(self) -> dict:
         weights = hf_folder("llama-1.17b") / "model.safetensors"
         return {
-            "date": self.started.strftime("%Y-%m-%d %H:%M"), "cpu": cpu_model(), "cpus": os.cpu_count(),
-            "threads": self.options.threads, "rounds": self.options.rounds,
+            "date": self.started.strftime("%Y-%m-%d %H:%M"),
+            "cpu": cpu_model(), "cpus": os.cpu_count(), "threads": self.options.threads, "rounds": self.options.rounds,
             "tokens": self.options.tokens, "seconds": self.options.seconds,
             "minutes": (datetime.datetime.now() - self.started).total_seconds() / 60,
             "load_average_before": self.load_before,

@@ -143,7 +143,8 @@ class Octet:
         figures["prompt"] = printed["prompt_tokens_per_s"]
         return {case: figures[case] for case in cases}
 
-    def matmul(self, size: int, rows: tuple[int, ...], seconds: float) -> dict[str, dict[str, float]]:
+    def matmul(self, size: int, rows: tuple[int, ...],
+               seconds: float) -> dict[str, dict[str, float]]:
         """Microseconds by variant and number of rows."""
         printed = self.run("bench", "--matmul", str(size), "--rows", ",".join(map(str, rows)),
                            "--seconds", str(seconds))

@@ -1,7 +1,7 @@
 """Makes the files that the peers load, from bench/configs/llama-1.17b.json and SmolLM2's GGUF.
 
-For each model a Hugging Face directory in f16 (octet, transformers, bitsandbytes), GGUF files in F16
-and Q8_0 (llama.cpp, OpenVINO) and CTranslate2's int8 format, under .cache/peers/models. The 1.17B
+For each model a Hugging Face directory in f16 (octet, transformers, bitsandbytes), GGUF files in
+F16 and Q8_0 (llama.cpp, OpenVINO) and CTranslate2's int8 format, in .cache/peers/models. The 1.17B
 shape has normally distributed weights; SmolLM2's are those of its Q4_1 file. Does what is not done.
 """
 from __future__ import annotations
@@ -214,7 +214,8 @@ def main() -> int:
     parser.add_argument("--formats", default=",".join(FORMATS), help="with commas; all of them")
     options = parser.parse_args()
     if not SMOLLM2.exists():
-        print(f"make_models: no {SMOLLM2.relative_to(ROOT)}; run tools/get-smollm2", file=sys.stderr)
+        print(f"make_models: no {SMOLLM2.relative_to(ROOT)}; run tools/get-smollm2",
+              file=sys.stderr)
         return 1
     for name in options.names or NAMES:
         for form in FORMATS:

@@ -88,7 +88,8 @@ def others(results: dict) -> str:
 def head(results: dict) -> str:
     text = (f"{results['date']}, {results['cpu']}, {results['cpus']} CPUs, {results['threads']} "
             f"threads each; {results['rounds']} rounds in alternating order, "
-            f"{results['minutes']:.0f} minutes, others' share of the CPUs: {others(results)}.\n{', '.join(results['versions'])}.\n")
+            f"{results['minutes']:.0f} minutes, others' share of the CPUs: {others(results)}.\n"
+            f"{', '.join(results['versions'])}.\n")
     for where, why in results["failures"].items():
         text += f"Left out: {where}: {why}\n"
     for printed in results["octet"].values():
@@ -193,10 +194,17 @@ def load_table(results: Results) -> str:
             rows.append([plan.CONTENDERS[name].label, f"{seconds:.2f}", f"{rate:.2f}"])
     if len(rows) == 1:
         return ""
-    found = ratios(results.of(*key, "bnb"), results.of(*key, "octet"))
-    return (f"{table(rows)}\nbitsandbytes' time over octet's: {ratio_cell(found)}, goal "
-            f"{plan.LOAD_GOAL:g}: {verdict(found, plan.LOAD_GOAL, results.results)}; goal of octet's rate: "
-            f"{plan.LOAD_GB_PER_S:g} GB/s: {command('load', '', results.results)}\n")
+    octet = results.of(*key, "octet")
+    size = results.results["checkpoint_bytes"] / 1e9
+    goals = [["", "median (lowest–highest)", "goal", "", "command"]]
+    for label, found, goal in (
+            ("bitsandbytes' time over octet's", ratios(results.of(*key, "bnb"), octet),
+             plan.LOAD_GOAL),
+            ("octet's GB/s", [size / seconds for seconds in octet if seconds],
+             plan.LOAD_GB_PER_S)):
+        goals.append([label, ratio_cell(found), f"{goal:g}", verdict(found, goal, results.results),
+                      command("load", "", results.results)])
+    return f"{table(rows)}\n{table(goals)}"
 
 
 def markdown(results: dict) -> str:

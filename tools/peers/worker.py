@@ -3,8 +3,10 @@
 Requests and answers are JSON, one line each, on standard input and output:
   {"case": "prompt", "tokens": 512, "seconds": 1, "seed": 3}
   {"case": "decode", "batch": 8, "tokens": 32, "seconds": 1, "seed": 3}
-  {"case": "matmul", "inputs": 768, "rows": 64, "seconds": 1}
-  → {"tokens_per_s": 400.1, "repeats": 3}, {"microseconds": {"bf16": 98.2}, …} or {"error": "…"}
+  {"case": "matmul", "inputs": 768, "rows": [1, 64], "seconds": 1}
+  {"case": "load"}
+Answers: {"tokens_per_s": 400.1, "repeats": 3}, {"microseconds": {"1": 98.2, "64": 340.1}},
+{"load_s": 3.2} or {"error": "…"}; before them one with "ready", or why it cannot be.
 """
 from __future__ import annotations
 
