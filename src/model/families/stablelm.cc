@@ -1,5 +1,7 @@
 // StableLM: LLaMA with layer norms and rotary positions in part of a head; the 12B normalises each
 // query and key head and puts attention and feed-forward side by side.
+#include <fmt/core.h>
+
 #include "model/families/families.h"
 #include "model/families/llama.h"
 #include "model/families/naming.h"
@@ -24,7 +26,7 @@ Architecture describe_stablelm(const Config& config) {
     const auto each = [&](const std::string& module, int64_t heads) {
       std::vector<std::string> norms;
       for (int64_t h = 0; h < heads; ++h) {
-        norms.push_back(base + "self_attn." + module + ".norms." + std::to_string(h));
+        norms.push_back(fmt::format("{}self_attn.{}.norms.{}", base, module, h));
       }
       return norms;
     };
