@@ -19,6 +19,7 @@ namespace {
 
 std::vector<std::string> isa_names() {
   std::vector<std::string> names;
+  names.reserve(device::kIsas.size());
   for (const device::Isa isa : device::kIsas) names.emplace_back(device::name(isa));
   return names;
 }
