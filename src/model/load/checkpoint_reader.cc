@@ -182,13 +182,14 @@ linear::WeightSource CheckpointReader::source(const LinearNames& names, int64_t 
   return source;
 }
 
-std::optional<linear::CodeSource> CheckpointReader::codes(const LinearNames& names,
-                                                          int64_t head_dim) const {
+bool CheckpointReader::has_codes(const LinearNames& names) const {
   // Where only some parts are int8 (a skipped k_proj beside q_proj), the layer stays 16-bit.
-  if (!std::all_of(names.parts.begin(), names.parts.end(),
-                   [this](const MatrixName& name) { return is_code_matrix(name.weight); })) {
-    return std::nullopt;
-  }
+  return std::all_of(names.parts.begin(), names.parts.end(),
+                     [this](const MatrixName& name) { return is_code_matrix(name.weight); });
+}
+
+linear::CodeSource CheckpointReader::codes(const LinearNames& names, int64_t head_dim) const {
+  OCTET_CHECK(has_codes(names));
   linear::CodeSource source{.outputs = names.outputs(), .inputs = names.inputs};
   source.scales = tensor::Array<float>(source.outputs);
   std::vector<Part> parts;

@@ -19,8 +19,8 @@ class CheckpointReader : public WeightReader {
   const Config& config() const override { return *config_; }
   linear::WeightSource source(const LinearNames& names, int64_t head_dim) const override;
   bool quantised() const override { return int8_; }
-  std::optional<linear::CodeSource> codes(const LinearNames& names,
-                                          int64_t head_dim) const override;
+  bool has_codes(const LinearNames& names) const override;
+  linear::CodeSource codes(const LinearNames& names, int64_t head_dim) const override;
   tensor::Array<float> bias(const LinearNames& names, int64_t head_dim) const override;
   tensor::Array<float> vector(const std::string& name, int64_t size) const override;
   tensor::Array<float> matrix(const std::string& name, int64_t rows,

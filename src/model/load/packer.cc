@@ -64,7 +64,7 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   search_ = linear::has_decomposition(precision.method) && precision.threshold > 0 &&
             precision.outliers == linear::OutlierMode::kept;
   quantised_head_ = linear::is_int8(precision.method) &&
-                    (reader.quantised() ? reader.codes(architecture.lm_head(), 0).has_value()
+                    (reader.quantised() ? reader.has_codes(architecture.lm_head())
                                         : !is_skipped("lm_head.weight", options.skip_modules));
   for (const Stack stack : kStacks) {
     for (const LayerNames& layer : architecture.names_of(stack)) {
@@ -92,7 +92,7 @@ bool is_skipped(const std::string& name, std::span<const std::string> skip_modul
 
 bool Packer::skipped(const LinearNames& names) const {
   if (names.storage != Storage::as_asked) return true;
-  if (reader_.quantised()) return !reader_.codes(names, architecture_.head_dim).has_value();
+  if (reader_.quantised()) return !reader_.has_codes(names);
   return std::any_of(names.parts.begin(), names.parts.end(), [&](const MatrixName& part) {
     return is_skipped(part.weight, options_.skip_modules);
   });
@@ -113,7 +113,7 @@ linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
   const tensor::Array<float> bias = reader_.bias(names, architecture_.head_dim);
   const bool sixteen = keep_16bit || !linear::is_int8(options_.precision.method);
   if (!sixteen && reader_.quantised()) {
-    return linear::Linear::pack_codes(cpu_, *reader_.codes(names, architecture_.head_dim), bias,
+    return linear::Linear::pack_codes(cpu_, reader_.codes(names, architecture_.head_dim), bias,
                                       options_.precision, names.parts.front().weight);
   }
   const linear::WeightSource source = reader_.source(names, architecture_.head_dim);

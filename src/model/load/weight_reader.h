@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "linear/linear.h"
 #include "model/architecture.h"
 #include "model/config.h"
@@ -25,14 +25,19 @@ class WeightReader {
   /// The stacked matrix of a fused layer. The source refers to this reader. Throws Error when a
   /// tensor is missing or of the wrong shape.
   virtual linear::WeightSource source(const LinearNames& names, int64_t head_dim) const = 0;
-  /// True when the checkpoint itself decides which layers are int8.
+  /// True when the checkpoint itself decides which layers are int8: those that has_codes().
   virtual bool quantised() const { return false; }
-  /// The stacked int8 weights, where all parts of the layer are stored as such (source() gives the
-  /// weights that they stand for). The source refers to this reader. Throws Error like source().
-  virtual std::optional<linear::CodeSource> codes(const LinearNames& names,
-                                                  int64_t head_dim) const {
-    (void)names, (void)head_dim;
-    return std::nullopt;
+  /// Whether all parts of the layer are stored as int8 weights.
+  virtual bool has_codes(const LinearNames& names) const {
+    (void)names;
+    return false;
+  }
+  /// The stacked int8 weights of a layer that has_codes(); source() gives the weights that they
+  /// stand for. The source refers to this reader. Throws Error like source().
+  virtual linear::CodeSource codes(const LinearNames& names, int64_t head_dim) const {
+    (void)head_dim;
+    OCTET_CHECK(has_codes(names));
+    return {};
   }
   /// The stacked biases; parts without one give zeros; empty when no part has one.
   virtual tensor::Array<float> bias(const LinearNames& names, int64_t head_dim) const = 0;
