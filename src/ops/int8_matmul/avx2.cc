@@ -10,6 +10,7 @@ namespace {
 // as the unsigned operand and b carrying the sign of a, a pair is at most 2 · 127² = 32258: it
 // never saturates.
 struct Avx2 {
+  static constexpr int kStreamRows = 4;
   static constexpr int kMaxRows = 4;
   static constexpr uint8_t kBias = 0;
   // Eight of 16 registers hold sums.

@@ -2,9 +2,10 @@
 //
 // A kernel file defines a type in its anonymous namespace and calls blocked_int8_matmul with it, so
 // everything here is compiled once per instruction set, with internal linkage. The type has
-//   kMaxRows                     rows it multiplies at once
-//   kBias                        what the bytes of a are xored with (0x80: a + 128, unsigned)
-//   panels_at_once(rows)         panels it multiplies at once for so many rows
+//   kMaxRows                     rows it multiplies at once when several blocks of rows share
+//   weights kStreamRows                  rows up to which one block takes all of them and weights
+//   stream by kBias                        what the bytes of a are xored with (0x80: a + 128,
+//   unsigned) panels_at_once(rows)         panels it multiplies at once for so many rows
 //   multiply<Rows, Panels>(block)
 #pragma once
 
@@ -33,12 +34,13 @@ struct Int8Block {
 };
 
 // Bytes of biased rows of a that a block uses; on the stack, and small beside L2.
-inline constexpr int64_t kInt8ScratchBytes = 49152;
-// With more rows than one block has, b is read in blocks of so many values of k, so that four
-// panels of it (32 KB) stay in L1 while the blocks of rows pass by.
-inline constexpr int64_t kInt8BlockK = 512;
-// Panels multiplied while they are in L1; four streams are what memory likes best.
-inline constexpr int64_t kInt8GroupPanels = 4;
+inline constexpr int64_t kInt8ScratchBytes = 98304;
+// With more rows than one block has, b is read in blocks of so many values of k: the panels that
+// are multiplied at once (128 KB of four) stay in L2 while the blocks of rows pass by. Blocks that
+// fit L1 were slower: sums are loaded and stored once for every block of k.
+inline constexpr int64_t kInt8BlockK = 2048;
+// Most panels multiplied at once; four streams are what memory likes best.
+inline constexpr int64_t kInt8MostPanels = 4;
 // Panels for which one biased copy of a serves.
 inline constexpr int64_t kInt8SharedPanels = 16;
 // How far ahead a single block of rows prefetches in each stream from memory.
@@ -66,6 +68,7 @@ void multiply_rows(Int8Block block, int64_t rows, int64_t panels) {
   }
   constexpr int kAtOnce = Micro::panels_at_once(Rows);
   multiply_panels<Micro, Rows, kAtOnce>(block, panels);
+  if constexpr (kAtOnce > 2) multiply_panels<Micro, Rows, 2>(block, panels);
   if constexpr (kAtOnce > 1) multiply_panels<Micro, Rows, 1>(block, panels);
 }
 
@@ -73,10 +76,19 @@ static inline int64_t smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
+static inline int64_t larger(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+
 // The size of even parts of `total`, each at most `limit`, in multiples of `step`.
 static inline int64_t even_part(int64_t total, int64_t limit, int64_t step) {
   const int64_t parts = (total + limit - 1) / limit;
   return parts <= 1 ? total : ((total + parts - 1) / parts + step - 1) / step * step;
+}
+
+// Values of k whose biased rows fit the scratch memory.
+static inline int64_t stream_k(int64_t rows) {
+  return kInt8ScratchBytes / larger(rows, 1) / 64 * 64;
 }
 
 template <class Micro>
@@ -92,16 +104,17 @@ void bias_rows(const Int8MatmulArgs& args, int64_t row, int64_t rows, int64_t k,
 // rows × panels × one block of k, from biased rows.
 //
 // A single block of rows streams b: each panel is prefetched some way ahead, and near its end the
-// beginning of the panel that the next group reads. Several blocks of rows find b in L1 and share
-// the prefetching of the next group among them, panel by panel, so that memory never waits.
+// beginning of the panel that the next group reads. Several blocks of rows find b in a cache and
+// share the prefetching of the next group among them, panel by panel, so that memory never waits.
 template <class Micro>
 void multiply_block(const Int8Block& block, int64_t rows, int64_t panels) {
-  const int64_t row_step = even_part(rows, Micro::kMaxRows, 1);
-  const bool single = rows <= Micro::kMaxRows;
+  const bool single = rows <= Micro::kStreamRows;
+  const int64_t row_step = single ? rows : even_part(rows, Micro::kMaxRows, 1);
   const int64_t row_blocks = single ? 1 : (rows + row_step - 1) / row_step;
-  const int64_t next_group = kInt8GroupPanels * block.panel_bytes;
+  const int64_t group_panels = even_part(panels, Micro::panels_at_once(row_step), 1);
+  const int64_t next_group = group_panels * block.panel_bytes;
   const int64_t near_k = block.k - kInt8StreamAhead / kPanelColumns;
-  for (int64_t group = 0; group < panels; group += kInt8GroupPanels) {
+  for (int64_t group = 0; group < panels; group += group_panels) {
     Int8Block part = block;
     part.b += group * block.panel_bytes;
     part.c += group * kPanelColumns;
@@ -109,13 +122,13 @@ void multiply_block(const Int8Block& block, int64_t rows, int64_t panels) {
     part.near = kInt8StreamAhead;
     part.near_k = single && near_k > 0 ? near_k : 0;
     for (int64_t i = 0; i < row_blocks; ++i) {
-      int64_t far[kInt8GroupPanels];
-      for (int64_t p = 0; p < kInt8GroupPanels; ++p) {
+      int64_t far[kInt8MostPanels];
+      for (int64_t p = 0; p < kInt8MostPanels; ++p) {
         far[p] = p % row_blocks == i ? next_group - part.near_k * kPanelColumns : 0;
       }
       part.far = far;
-      multiply_rows<Micro, Micro::kMaxRows>(part, smaller(row_step, rows - i * row_step),
-                                            smaller(kInt8GroupPanels, panels - group));
+      multiply_rows<Micro, Micro::kStreamRows>(part, smaller(row_step, rows - i * row_step),
+                                               smaller(group_panels, panels - group));
       part.a += row_step * part.a_stride;
       part.c += row_step * part.c_stride;
     }
@@ -125,10 +138,13 @@ void multiply_block(const Int8Block& block, int64_t rows, int64_t panels) {
 template <class Micro>
 void blocked_int8_matmul(const Int8MatmulArgs& args) {
   alignas(64) uint8_t scratch[kInt8ScratchBytes];
-  const bool single = args.rows <= Micro::kMaxRows;
-  const int64_t k_limit = single ? kInt8ScratchBytes / Micro::kMaxRows / 64 * 64 : kInt8BlockK;
-  const int64_t row_step = even_part(
-      args.rows, kInt8ScratchBytes / k_limit / Micro::kMaxRows * Micro::kMaxRows, Micro::kMaxRows);
+  const bool single = args.rows <= Micro::kStreamRows;
+  const int64_t k_limit =
+      single ? stream_k(args.rows) : even_part(larger(args.k, 64), kInt8BlockK, 64);
+  const int64_t row_step =
+      single ? args.rows
+             : even_part(args.rows, kInt8ScratchBytes / k_limit / Micro::kMaxRows * Micro::kMaxRows,
+                         Micro::kMaxRows);
   for (int64_t row = 0; row < args.rows; row += row_step) {
     const int64_t rows = smaller(row_step, args.rows - row);
     for (int64_t panel = 0; panel < args.panels; panel += kInt8SharedPanels) {
