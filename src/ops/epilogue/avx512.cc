@@ -6,7 +6,7 @@
 namespace octet::ops {
 namespace {
 
-// float(128·hi + lo) of eight sums: exact in double, then one rounding.
+// float(128·hi + lo) of eight sums of any size: exact in double, then one rounding.
 __m256 combine_eight(const int32_t* high, const int32_t* low) {
   const __m512d high_sums =
       _mm512_maskz_cvtepi32_pd(0xff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(high)));
@@ -16,7 +16,19 @@ __m256 combine_eight(const int32_t* high, const int32_t* low) {
   return _mm512_maskz_cvtpd_ps(0xff, sums);
 }
 
+// The same for sixteen, which nearly always are so small (−2^22 ≤ hi < 2^22, −2^30 ≤ lo < 2^30)
+// that 32 bits hold the sum.
 __m512 combined(const int32_t* high, const int32_t* low) {
+  const __m512i high_sums = _mm512_loadu_si512(high);
+  const __m512i low_sums = _mm512_loadu_si512(low);
+  const __m512i high_from = _mm512_add_epi32(high_sums, _mm512_set1_epi32(1 << 22));
+  const __m512i low_from = _mm512_add_epi32(low_sums, _mm512_set1_epi32(1 << 30));
+  const __mmask16 large = _mm512_test_epi32_mask(high_from, _mm512_set1_epi32(-(1 << 23))) |
+                          _mm512_movepi32_mask(low_from);
+  if (large == 0) {
+    const __m512i sums = _mm512_add_epi32(_mm512_maskz_slli_epi32(0xffff, high_sums, 7), low_sums);
+    return _mm512_maskz_cvtepi32_ps(0xffff, sums);
+  }
   const __m512 first = _mm512_castps256_ps512(combine_eight(high, low));
   return _mm512_maskz_insertf32x8(0xffff, first, combine_eight(high + 8, low + 8), 1);
 }

@@ -170,6 +170,22 @@ TEST_P(EpilogueTest, EqualsTheDefinitionForSumsOfTheWholeRange) {
   ASSERT_NO_FATAL_FAILURE(expect_defined(row));
 }
 
+TEST_P(EpilogueTest, EqualsTheDefinitionAroundTheLimitsOf32BitsForTwoPlanes) {
+  constexpr int32_t kHighLimit = 1 << 22;
+  constexpr int32_t kLowLimit = 1 << 30;
+  for (int32_t high : {-kHighLimit - 1, -kHighLimit, kHighLimit - 1, kHighLimit, 1 << 24}) {
+    for (int32_t low : {-kLowLimit - 1, -kLowLimit, kLowLimit - 1, kLowLimit}) {
+      Row row = random_row(32, 20, random_);
+      row.sums[random_() % 32] = high;
+      row.second[random_() % 32] = low;
+      const size_t both = random_() % 32;
+      row.sums[both] = high;
+      row.second[both] = low;
+      ASSERT_NO_FATAL_FAILURE(expect_defined(row));
+    }
+  }
+}
+
 TEST_P(EpilogueTest, TwoPlanesRoundOnce) {
   // 128·sum and the whole are both ties or next to one: rounding twice would go the wrong way.
   Row row = random_row(48, 32, random_);
