@@ -13,17 +13,16 @@ constexpr int64_t kColumns = ops::kPanelColumns;
 
 /// Phase 1: finds rows that are not finite and, for 16-bit layers, splits x into planes.
 int64_t prepare_rows(device::Cpu& cpu, const Linear& linear, tensor::MatrixView<const float> x,
-                     int planes, int64_t k, Workspace& workspace) {
+                     const LinearCall& call, int planes, int64_t k, Workspace& workspace) {
   workspace.row_max.ensure(x.rows);
   workspace.planes.ensure(x.rows * planes * k);
   float* row_max = workspace.row_max.data();
   for_row_blocks(cpu, x.rows, x.columns, [&](int64_t first, int64_t count, int) {
-    linear.kernels().row_maxima({.x = x.row(first),
-                                 .x_stride = x.stride,
-                                 .rows = count,
-                                 .columns = x.columns,
-                                 .row_max = row_max + first});
-    for (int64_t r = first; planes > 0 && r < first + count; ++r) {
+    for (int64_t r = first; r < first + count; ++r) {
+      if (call.make_row != nullptr) (*call.make_row)(r);
+      linear.kernels().row_maxima(
+          {.x = x.row(r), .rows = 1, .columns = x.columns, .row_max = row_max + r});
+      if (planes == 0) continue;
       linear.kernels().split_planes({.x = x.row(r),
                                      .columns = x.columns,
                                      .planes = planes,
@@ -66,7 +65,7 @@ int64_t float_forward(device::Cpu& cpu, const Linear& linear, tensor::MatrixView
   const bool wide = parts.method == Method::fp32;
   const int planes = wide ? 0 : linear.precision().sixteen_bit_planes;
   const int64_t k = wide ? parts.inputs : ops::padded(parts.inputs, ops::kMatmul16KStep);
-  const int64_t first_bad = prepare_rows(cpu, linear, x, planes, k, workspace);
+  const int64_t first_bad = prepare_rows(cpu, linear, x, call, planes, k, workspace);
 
   const Tiling tiles(x.rows, 1, ops::padded(parts.outputs, kColumns) / kColumns, cpu.team().size());
   workspace.products.ensure(cpu.team().size() * tiles.elements());

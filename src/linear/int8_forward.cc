@@ -32,37 +32,31 @@ Int8Forward::Int8Forward(device::Cpu& cpu, const Linear& linear, const LinearCal
   OCTET_CHECK(call.activation_bits == 8 || call.activation_bits == 16);
 }
 
-int64_t Int8Forward::row_maxima(tensor::MatrixView<const float> x) {
-  if (finds_outlier_columns(linear_.precision())) {
-    find_outlier_columns(cpu_, linear_, x, workspace_);
+void Int8Forward::row_maximum(const float* row, int64_t r,
+                              const SixteenBitColumns& sixteen_bit) const {
+  float* row_max = workspace_.row_max.data() + r;
+  float* leftover_max = workspace_.leftover_max.data() + r;
+  linear_.kernels().row_maxima({.x = row,
+                                .rows = 1,
+                                .columns = linear_.inputs(),
+                                .column_mask = sixteen_bit.mask,
+                                .threshold = threshold_,
+                                .row_max = row_max,
+                                .leftover_max = leftover_max});
+  // Written so that NaN is out of range. One mark for all reasons: an infinite row_max.
+  if (*row_max <= kLargestActivation && *leftover_max <= kLargestActivation &&
+      in_range(row, sixteen_bit.columns)) {
+    return;
   }
-  if (rounds_) x = round_inputs(cpu_, x, workspace_);
-  const SixteenBitColumns sixteen_bit = sixteen_bit_columns(linear_, workspace_);
-  workspace_.row_max.ensure(x.rows);
-  workspace_.leftover_max.ensure(x.rows);
+  *row_max = std::numeric_limits<float>::infinity();
+  *leftover_max = 0;
+}
+
+int64_t Int8Forward::settle_maxima(int64_t rows) {
   float* row_max = workspace_.row_max.data();
-  float* leftover_max = workspace_.leftover_max.data();
-  for_row_blocks(cpu_, x.rows, x.columns, [&](int64_t first, int64_t count, int) {
-    linear_.kernels().row_maxima({.x = x.row(first),
-                                  .x_stride = x.stride,
-                                  .rows = count,
-                                  .columns = x.columns,
-                                  .column_mask = sixteen_bit.mask,
-                                  .threshold = threshold_,
-                                  .row_max = row_max + first,
-                                  .leftover_max = leftover_max + first});
-    for (int64_t r = first; r < first + count; ++r) {
-      // Written so that NaN is out of range. One mark for all reasons: an infinite row_max.
-      if (!(row_max[r] <= kLargestActivation && leftover_max[r] <= kLargestActivation &&
-            in_range(x.row(r), sixteen_bit.columns))) {
-        row_max[r] = std::numeric_limits<float>::infinity();
-        leftover_max[r] = 0;
-      }
-    }
-  });
   int64_t first_bad = -1;
   float call_max = 0;
-  for (int64_t r = x.rows - 1; r >= 0; --r) {
+  for (int64_t r = rows - 1; r >= 0; --r) {
     if (row_in_range(r)) {
       call_max = std::max(call_max, row_max[r]);
     } else {
@@ -70,11 +64,25 @@ int64_t Int8Forward::row_maxima(tensor::MatrixView<const float> x) {
     }
   }
   if (has_tensor_wise_activations(linear_.precision().method)) {
-    for (int64_t r = 0; r < x.rows; ++r) {
+    for (int64_t r = 0; r < rows; ++r) {
       if (row_in_range(r)) row_max[r] = call_max;
     }
   }
   return first_bad;
+}
+
+int64_t Int8Forward::row_maxima(tensor::MatrixView<const float> x) {
+  if (finds_outlier_columns(linear_.precision())) {
+    find_outlier_columns(cpu_, linear_, x, workspace_);
+  }
+  if (rounds_) x = round_inputs(cpu_, x, workspace_);
+  workspace_.row_max.ensure(x.rows);
+  workspace_.leftover_max.ensure(x.rows);
+  const SixteenBitColumns sixteen_bit = sixteen_bit_columns(linear_, workspace_);
+  for_row_blocks(cpu_, x.rows, x.columns, [&](int64_t first, int64_t count, int) {
+    for (int64_t r = first; r < first + count; ++r) row_maximum(x.row(r), r, sixteen_bit);
+  });
+  return settle_maxima(x.rows);
 }
 
 void Int8Forward::place_code_rows(int64_t rows) {
@@ -82,7 +90,7 @@ void Int8Forward::place_code_rows(int64_t rows) {
   first.resize(static_cast<size_t>(rows) + 1);
   first[0] = 0;
   for (int64_t r = 0; r < rows; ++r) {
-    const bool second = planes_ == 2 || workspace_.leftover_max[r] > 0;
+    const bool second = planes_ == 2 || (threshold_ > 0 && workspace_.leftover_max[r] > 0);
     first[static_cast<size_t>(r) + 1] = first[static_cast<size_t>(r)] + (second ? 2 : 1);
   }
 }
@@ -111,14 +119,43 @@ void Int8Forward::quantize_row(const float* row, int64_t r, int thread) const {
   }
 }
 
+void Int8Forward::reserve_codes(int64_t rows) {
+  place_code_rows(rows);
+  workspace_.codes.ensure(workspace_.first_code_row.back() * k_);
+  reserve_planes(sixteen_bit_columns(linear_, workspace_), rows, cpu_.team().size(), workspace_);
+}
+
 void Int8Forward::quantize(tensor::MatrixView<const float> x) {
   if (rounds_) x = {workspace_.rounded.data(), x.rows, x.columns};
-  place_code_rows(x.rows);
-  workspace_.codes.ensure(workspace_.first_code_row.back() * k_);
-  reserve_planes(sixteen_bit_columns(linear_, workspace_), x.rows, cpu_.team().size(), workspace_);
+  reserve_codes(x.rows);
   for_row_blocks(cpu_, x.rows, x.columns, [&](int64_t first, int64_t count, int thread) {
     for (int64_t r = first; r < first + count; ++r) quantize_row(x.row(r), r, thread);
   });
+}
+
+int64_t Int8Forward::row_maxima_and_codes(tensor::MatrixView<const float> x) {
+  if (finds_outlier_columns(linear_.precision()) ||
+      has_tensor_wise_activations(linear_.precision().method)) {
+    OCTET_CHECK(call_.make_row == nullptr);  // these look at all rows at once
+    const int64_t first_bad = row_maxima(x);
+    quantize(x);
+    return first_bad;
+  }
+  workspace_.row_max.ensure(x.rows);
+  workspace_.leftover_max.ensure(x.rows);
+  // Which rows get an extra row is known when all maxima are; two planes are always there.
+  const bool at_once = threshold_ == 0;
+  if (at_once) reserve_codes(x.rows);
+  const SixteenBitColumns sixteen_bit = sixteen_bit_columns(linear_, workspace_);
+  for_row_blocks(cpu_, x.rows, x.columns, [&](int64_t first, int64_t count, int thread) {
+    for (int64_t r = first; r < first + count; ++r) {
+      if (call_.make_row != nullptr) (*call_.make_row)(r);
+      row_maximum(x.row(r), r, sixteen_bit);
+      if (at_once) quantize_row(x.row(r), r, thread);
+    }
+  });
+  if (!at_once) quantize(x);
+  return settle_maxima(x.rows);
 }
 
 Tiling Int8Forward::tiling(int64_t rows) const {

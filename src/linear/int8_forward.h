@@ -16,6 +16,9 @@ class Int8Forward {
   int64_t row_maxima(tensor::MatrixView<const float> x);
   /// First half of phase 2: codes, and bfloat16 planes of the 16-bit columns.
   void quantize(tensor::MatrixView<const float> x);
+  /// Both, with call.make_row before; a row at a time where no row's codes wait for other rows'
+  /// maxima. Returns what row_maxima returns.
+  int64_t row_maxima_and_codes(tensor::MatrixView<const float> x);
   /// Second half of phase 2, into whole matrices in the workspace.
   void multiply(int64_t rows);
   /// Phase 3 from those matrices.
@@ -34,6 +37,11 @@ class Int8Forward {
   Sums whole(const Tile& tile) const;
   void multiply_tile(const Tile& tile, const Sums& to) const;
   void finish_tile(const Tile& tile, const Sums& from, tensor::MatrixView<float> out) const;
+  /// Phase 1 of one row; an infinite row_max marks one that is out of range.
+  void row_maximum(const float* row, int64_t r, const SixteenBitColumns& sixteen_bit) const;
+  /// After phase 1 of all rows: one scale for all where the method wants it; the first bad row.
+  int64_t settle_maxima(int64_t rows);
+  void reserve_codes(int64_t rows);
   void quantize_row(const float* row, int64_t r, int thread) const;
   /// Decides which rows get a second code row.
   void place_code_rows(int64_t rows);

@@ -11,6 +11,7 @@
 #include "linear/int8_forward.h"
 #include "linear/pack.h"
 #include "linear/stored_codes.h"
+#include "linear/tiling.h"
 #include "linear/zeropoint.h"
 
 namespace octet::linear {
@@ -178,14 +179,31 @@ int64_t Linear::bytes() const {
                               parts_.bias.bytes() + column_factors_.bytes() + kept_mask_.bytes());
 }
 
+void Linear::make_rows(device::Cpu& cpu, tensor::MatrixView<const float> x, LinearCall& call) {
+  if (call.make_row == nullptr) return;
+  for_row_blocks(cpu, x.rows, x.columns, [&](int64_t first, int64_t count, int) {
+    for (int64_t r = first; r < first + count; ++r) (*call.make_row)(r);
+  });
+  call.make_row = nullptr;
+}
+
 int64_t Linear::forward(device::Cpu& cpu, tensor::MatrixView<const float> x,
                         tensor::MatrixView<float> out, const LinearCall& call,
                         Workspace& workspace) const {
   OCTET_CHECK(x.columns == parts_.inputs && out.columns == parts_.outputs && x.rows == out.rows);
   if (x.rows == 0) return -1;
-  if (call.calls.size() <= 1 || !depends_on_call(precision_.method, precision_.outliers)) {
+  if (!depends_on_call(precision_.method, precision_.outliers)) {
     return forward_call(cpu, x, out, call, workspace);
   }
+  LinearCall made = call;
+  make_rows(cpu, x, made);
+  if (made.calls.size() <= 1) return forward_call(cpu, x, out, made, workspace);
+  return forward_calls(cpu, x, out, made, workspace);
+}
+
+int64_t Linear::forward_calls(device::Cpu& cpu, tensor::MatrixView<const float> x,
+                              tensor::MatrixView<float> out, const LinearCall& call,
+                              Workspace& workspace) const {
   OCTET_CHECK(call.calls.front() == 0);
   int64_t first_bad = -1;
   for (size_t i = 0; i < call.calls.size(); ++i) {
@@ -207,10 +225,13 @@ int64_t Linear::forward_call(device::Cpu& cpu, tensor::MatrixView<const float> x
                              tensor::MatrixView<float> out, const LinearCall& call,
                              Workspace& workspace) const {
   if (!is_int8(parts_.method)) return float_forward(cpu, *this, x, out, call, workspace);
-  if (is_zeropoint(parts_.method)) return zeropoint_forward(cpu, *this, x, out, call, workspace);
+  if (is_zeropoint(parts_.method)) {
+    LinearCall made = call;
+    make_rows(cpu, x, made);
+    return zeropoint_forward(cpu, *this, x, out, made, workspace);
+  }
   Int8Forward forward(cpu, *this, call, workspace);
-  const int64_t first_bad = forward.row_maxima(x);
-  forward.quantize(x);
+  const int64_t first_bad = forward.row_maxima_and_codes(x);
   forward.multiply_and_finish(out);
   return first_bad;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "device/cpu.h"
+#include "device/function_ref.h"
 #include "linear/kernels.h"
 #include "linear/precision.h"
 #include "ops/matmul16/matmul16.h"
@@ -92,6 +93,11 @@ struct LinearCall {
   std::span<const int64_t> calls = {};
   const float* residual = nullptr;  ///< added to the output; [rows, residual_stride]; may be out
   int64_t residual_stride = 0;
+  /// Makes row r of x in its place: forward() calls it once for each row, from any thread of the
+  /// team, before it reads the row. A norm or an activation then runs on rows that the quantisation
+  /// finds in the core's cache. Null: x is there already. The phases called alone do not look at
+  /// it.
+  const device::FunctionRef<void(int64_t row)>* make_row = nullptr;
 };
 
 /// Activations beyond this are treated as not finite: the reciprocal of a larger scale is denormal.
@@ -162,6 +168,12 @@ class Linear {
   /// Chooses kernels and derives what is not stored; called when parts_ and precision_ are set.
   void prepare(device::Cpu& cpu);
   void set_kept_mask();
+  /// Makes all rows of x now.
+  static void make_rows(device::Cpu& cpu, tensor::MatrixView<const float> x, LinearCall& call);
+  /// For methods that depend on the whole call: each of call.calls by itself.
+  int64_t forward_calls(device::Cpu& cpu, tensor::MatrixView<const float> x,
+                        tensor::MatrixView<float> out, const LinearCall& call,
+                        Workspace& workspace) const;
   int64_t forward_call(device::Cpu& cpu, tensor::MatrixView<const float> x,
                        tensor::MatrixView<float> out, const LinearCall& call,
                        Workspace& workspace) const;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -278,6 +279,36 @@ TEST(Linear, TwoRanksThatSplitTheInputsSumToTheWholeLayer) {
   ranks[0].finish(cpu, {out.data(), 5, 40}, call, workspaces[0]);
   whole.bias.clear();
   EXPECT_EQ(first_difference(out, oracle(whole, precision, whole.activations())), "");
+}
+
+TEST(Linear, MakesEachRowOnceBeforeItIsRead) {
+  device::Cpu cpu(3);
+  Workspace workspace;
+  const TestLayer layer(20, 80, 40);
+  std::vector<Precision> precisions = precisions_of_independent_rows();
+  for (const Precision& precision : int8_precisions()) precisions.push_back(precision);
+  for (const Precision& precision : precisions) {
+    const Linear linear = layer.pack(cpu, precision);
+    const std::vector<int64_t> calls = {0, 3, 17};
+    const LinearCall call = {.activation_bits = precision.activation_bits, .calls = calls};
+    std::vector<float> there(40 * 20);
+    linear.forward(cpu, layer.activations(), {there.data(), 40, 20}, call, workspace);
+
+    std::vector<float> x(40 * 80, std::numeric_limits<float>::quiet_NaN());
+    std::vector<std::atomic<int>> times(40);
+    const auto copy_row = [&](int64_t r) {
+      ++times[static_cast<size_t>(r)];
+      std::copy_n(&layer.x[static_cast<size_t>(r * 80)], 80, &x[static_cast<size_t>(r * 80)]);
+    };
+    const device::FunctionRef<void(int64_t)> make_row = copy_row;
+    LinearCall making = call;
+    making.make_row = &make_row;
+    std::vector<float> made(40 * 20);
+    EXPECT_EQ(linear.forward(cpu, {x.data(), 40, 80}, {made.data(), 40, 20}, making, workspace), -1)
+        << describe(precision);
+    EXPECT_EQ(first_difference(made, there), "") << describe(precision);
+    for (const auto& count : times) EXPECT_EQ(count, 1) << describe(precision);
+  }
 }
 
 TEST(Linear, ReportsTheFirstRowThatIsNotFiniteAndLeavesTheOthersAlone) {

@@ -19,8 +19,22 @@ int64_t even_block(int64_t count, int64_t largest, int64_t step) {
 
 /// Up to this many rows the weights' bytes are what costs: threads share no rows, only panels.
 constexpr int64_t kFewRows = 32;
-/// Kernels stream this many panels at a time.
+/// Kernels stream four panels at a time, and take what is left by two.
 constexpr int64_t kPanelStreams = 4;
+constexpr int64_t kPanelStep = 2;
+/// The size of panel blocks, `smallest` or somewhat more, that gives no thread more panels than the
+/// others where that is possible: a layer's last tasks are what its threads wait for.
+int64_t shared_block(int64_t panels, int64_t smallest, int64_t largest, int threads) {
+  const auto panels_of_one_thread = [&](int64_t block) {
+    return blocks_of(blocks_of(panels, block), threads) * block;
+  };
+  int64_t best = smallest;
+  for (int64_t block = smallest; block <= largest; block += kPanelStep) {
+    if (panels_of_one_thread(block) < panels_of_one_thread(best)) best = block;
+  }
+  return best;
+}
+
 constexpr int64_t kLargestTileElements = int64_t{256} * 512;  // 512 KB
 
 }  // namespace
@@ -32,9 +46,10 @@ Tiling::Tiling(int64_t rows, int64_t rows_per_row, int64_t panels, int threads)
   if (product_rows <= kFewRows) {
     // About eight tasks a thread, so that one that starts late does not keep the others waiting.
     const int64_t largest = kLargestTileElements / (product_rows * ops::kPanelColumns);
-    row_block_ = rows;
-    panel_block_ =
+    const int64_t smallest =
         std::min(largest, ops::padded(blocks_of(panels, int64_t{threads} * 8), kPanelStreams));
+    row_block_ = rows;
+    panel_block_ = shared_block(panels, smallest, std::min(largest, 2 * smallest), threads);
     return;
   }
   row_block_ = even_block(rows, 256 / rows_per_row, 16);
@@ -48,6 +63,8 @@ Tiling::Tiling(int64_t rows, int64_t rows_per_row, int64_t panels, int threads)
     panel_block_ = ops::padded(panel_block_ / 2, kPanelStreams);
   }
   while (too_few() && row_block_ > 16) row_block_ = ops::padded(row_block_ / 2, 16);
+  if (row_block_ >= rows)
+    panel_block_ = shared_block(panels, panel_block_, 2 * panel_block_, threads);
 }
 
 void Tiling::for_each(device::Cpu& cpu, device::FunctionRef<void(const Tile&)> function) const {
@@ -67,7 +84,7 @@ void Tiling::for_each(device::Cpu& cpu, device::FunctionRef<void(const Tile&)> f
 
 void for_row_blocks(device::Cpu& cpu, int64_t rows, int64_t elements_per_row,
                     device::FunctionRef<void(int64_t, int64_t, int)> function) {
-  constexpr int64_t kElementsPerTask = 32768;  // some microseconds: more than waking a thread
+  constexpr int64_t kElementsPerTask = 8192;  // some microseconds: more than waking a thread
   const int64_t smallest = blocks_of(kElementsPerTask, std::max<int64_t>(1, elements_per_row));
   const int64_t block = std::max(smallest, blocks_of(rows, int64_t{cpu.team().size()} * 4));
   cpu.team().for_each(blocks_of(rows, block), [&](int64_t task, int thread) {

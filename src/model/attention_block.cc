@@ -57,15 +57,18 @@ void ForwardPass::rotary_angles() {
 
 void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                                   const InputObserver& observer) {
-  const MatrixView<float> x = block_input(layer.attention_norm);
-  if (observer) observer(index, {LinearSlot::qkv}, x);
+  Input x = block_input(layer.attention_norm);
+  if (observer) observer(index, {LinearSlot::qkv}, made(x));
   apply(layer.qkv, x, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
   // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
-  if (architecture_.residual == Residual::parallel) block_input(layer.feed_forward_norm);
+  if (architecture_.residual == Residual::parallel) {
+    Input parallel = block_input(layer.feed_forward_norm);
+    made(parallel);
+  }
   place_keys_and_values(layer, index, cache_layer);
   attend(index, cache_layer, stack_ == Stack::encoder ? Sees::slice : Sees::earlier);
   if (observer) observer(index, {LinearSlot::attention_output}, attention_);
-  add_block_output(layer.attention_output, attention_, layer.attention_output_norm,
+  add_block_output(layer.attention_output, {attention_}, layer.attention_output_norm,
                    layer.attention_norm, index, name({LinearSlot::attention_output}));
 }
 
@@ -147,13 +150,13 @@ void ForwardPass::fail_cache(int64_t index) const {
 
 void ForwardPass::cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                                         const InputObserver& observer) {
-  const MatrixView<float> x = block_input(layer.cross_norm);
-  if (observer) observer(index, {LinearSlot::cross_query}, x);
+  Input x = block_input(layer.cross_norm);
+  if (observer) observer(index, {LinearSlot::cross_query}, made(x));
   apply(layer.cross_query, x, qkv_.slice_columns(0, architecture_.query_size()), nullptr, 0, index,
         name({LinearSlot::cross_query}));
   attend(index, cache_layer, Sees::source);
   if (observer) observer(index, {LinearSlot::cross_output}, attention_);
-  add_block_output(layer.cross_output, attention_, Norm{}, layer.cross_norm, index,
+  add_block_output(layer.cross_output, {attention_}, Norm{}, layer.cross_norm, index,
                    name({LinearSlot::cross_output}));
 }
 
@@ -165,7 +168,7 @@ void ForwardPass::place_source(int64_t index, int64_t cache_layer, const InputOb
   const Layer& layer = weights_.layers[static_cast<size_t>(index)];
   if (observer) observer(index, {LinearSlot::cross_key_value}, hidden_);
   const MatrixView<float> keys = qkv_.slice_columns(0, 2 * architecture_.kv_size());
-  apply(layer.cross_key_value, hidden_, keys, nullptr, 0, index,
+  apply(layer.cross_key_value, {hidden_}, keys, nullptr, 0, index,
         name({LinearSlot::cross_key_value}));
   std::atomic<bool> out_of_range{false};
   for (size_t s = 0; s < step_.slices.size(); ++s) {

@@ -54,7 +54,7 @@ void ForwardPass::mix_experts(const Layer& layer, MatrixView<float> x, int64_t i
   const auto experts = static_cast<int32_t>(layer.experts.size());
   if (observer) observer(index, {LinearSlot::router}, x);
   const MatrixView<float> weights = matrix(scratch_.expert_weights, x.rows, experts);
-  apply(layer.router, x, weights, nullptr, 0, index, name({LinearSlot::router}));
+  apply(layer.router, {x}, weights, nullptr, 0, index, name({LinearSlot::router}));
   const auto map = ops::choose(ops::map_kernels(), cpu_.features()).function;
   for_rows(cpu_, x.rows, 64 * experts, [&](int64_t row) {
     choose_experts(weights, row, architecture_.experts_per_token, map);
@@ -75,8 +75,8 @@ void ForwardPass::mix_experts(const Layer& layer, MatrixView<float> x, int64_t i
     const LinearId down{LinearSlot::down, expert};
     const FeedForward& feed_forward = layer.experts[static_cast<size_t>(expert)];
     if (observer) observer(index, up, gathered);
-    const MatrixView<float> inner = activated(feed_forward.up, gathered, index, up, chosen.calls);
-    if (observer) observer(index, down, inner);
+    Input inner = activated(feed_forward.up, {gathered}, index, up, chosen.calls);
+    if (observer) observer(index, down, made(inner));
     const MatrixView<float> computed = matrix(scratch_.computed, count, x.columns);
     apply(feed_forward.down, inner, computed, nullptr, 0, index, name(down), chosen.calls);
     for_rows(cpu_, count, x.columns, [&](int64_t i) {

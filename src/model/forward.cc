@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "model/rows.h"
-#include "ops/activation/activation.h"
 #include "ops/attention/attention.h"
 #include "ops/simd/map.h"
 
@@ -25,6 +24,7 @@ ForwardPass::ForwardPass(device::Cpu& cpu, const Architecture& architecture, con
       stack_(stack),
       norm_(ops::choose(ops::norm_kernels(), cpu.features()).function),
       rope_(ops::choose(ops::rope_kernels(), cpu.features()).function),
+      activation_(ops::choose(ops::activation_kernels(), cpu.features()).function),
       rows_(static_cast<int64_t>(step.tokens.size())) {
   const Architecture& a = architecture_;
   int64_t row = 0;
@@ -64,7 +64,7 @@ void ForwardPass::embed() {
     for (int64_t i = 0; i < a.embedding_size; ++i) values[i] *= a.embedding_scale;
   });
   if (projected) {
-    apply(*weights_.embedding_projection, embedded, hidden_, nullptr, 0, -1,
+    apply(*weights_.embedding_projection, {embedded}, hidden_, nullptr, 0, -1,
           "embedding projection");
   }
   if (a.has_position_table()) add_positions();
@@ -88,32 +88,67 @@ void ForwardPass::add_positions() {
 MatrixView<float> ForwardPass::normalised(const Norm& norm, MatrixView<float> x,
                                           MatrixView<float> out) {
   if (!norm.present()) return x;
-  for_rows(cpu_, x.rows, 4 * x.columns, [&](int64_t row) {
-    norm_({.x = x.row(row),
-           .columns = x.columns,
-           .weight = norm.weight.data(),
-           .bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr,
-           .weight_offset = architecture_.norm_weight_offset,
-           .epsilon = architecture_.norm_epsilon,
-           .subtract_mean = architecture_.norm == NormKind::layer,
-           .out = out.row(row)});
-  });
+  for_rows(cpu_, x.rows, 4 * x.columns,
+           [&](int64_t row) { normalise_row(norm, x.row(row), x.columns, out.row(row)); });
   return out;
+}
+
+void ForwardPass::normalise_row(const Norm& norm, const float* x, int64_t columns, float* out) {
+  norm_({.x = x,
+         .columns = columns,
+         .weight = norm.weight.data(),
+         .bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr,
+         .weight_offset = architecture_.norm_weight_offset,
+         .epsilon = architecture_.norm_epsilon,
+         .subtract_mean = architecture_.norm == NormKind::layer,
+         .out = out});
+}
+
+ForwardPass::Input ForwardPass::block_input(const Norm& norm) {
+  if (architecture_.norm_place != NormPlace::pre || !norm.present()) return {.rows = hidden_};
+  return {.rows = normed_, .pending = Input::Pending::norm, .norm = &norm, .source = hidden_};
+}
+
+void ForwardPass::make_row(const Input& input, int64_t row) {
+  const Architecture& a = architecture_;
+  float* values = input.rows.row(row);
+  if (input.pending == Input::Pending::norm) {
+    normalise_row(*input.norm, input.source.row(row), input.rows.columns, values);
+  } else if (input.pending == Input::Pending::activation) {
+    activation_({.kind = a.activation,
+                 .x = values,
+                 .up = a.gated ? values + a.intermediate_size : nullptr,
+                 .columns = a.intermediate_size,
+                 .out = values});
+  }
+}
+
+MatrixView<float> ForwardPass::made(Input& input) {
+  if (input.pending != Input::Pending::nothing) {
+    for_rows(cpu_, input.rows.rows, 4 * input.rows.columns,
+             [&](int64_t row) { make_row(input, row); });
+    input.pending = Input::Pending::nothing;
+  }
+  return input.rows;
 }
 
 std::string ForwardPass::place(int64_t layer) const {
   return fmt::format("{}layer {}", stack_ == Stack::encoder ? "encoder " : "", layer);
 }
 
-void ForwardPass::apply(const linear::Linear& linear, MatrixView<const float> x,
-                        MatrixView<float> out, const float* residual, int64_t residual_stride,
-                        int64_t layer, std::string_view what, std::span<const int64_t> calls) {
-  const int64_t bad = linear.forward(cpu_, x, out,
-                                     {.activation_bits = step_.activation_bits,
-                                      .calls = calls,
-                                      .residual = residual,
-                                      .residual_stride = residual_stride},
-                                     scratch_.linear);
+void ForwardPass::apply(const linear::Linear& linear, const Input& x, MatrixView<float> out,
+                        const float* residual, int64_t residual_stride, int64_t layer,
+                        std::string_view what, std::span<const int64_t> calls) {
+  const auto make = [&](int64_t row) { make_row(x, row); };
+  const device::FunctionRef<void(int64_t)> make_row = make;
+  const int64_t bad =
+      linear.forward(cpu_, x.rows, out,
+                     {.activation_bits = step_.activation_bits,
+                      .calls = calls,
+                      .residual = residual,
+                      .residual_stride = residual_stride,
+                      .make_row = x.pending == Input::Pending::nothing ? nullptr : &make_row},
+                     scratch_.linear);
   if (bad < 0) return;
   const std::string where =
       layer < 0 ? std::string(what) : fmt::format("{} {}", place(layer), what);
@@ -139,12 +174,7 @@ void ForwardPass::add_to_hidden(MatrixView<const float> x) {
   });
 }
 
-MatrixView<float> ForwardPass::block_input(const Norm& norm) {
-  const bool pre = architecture_.norm_place == NormPlace::pre;
-  return pre ? normalised(norm, hidden_, normed_) : hidden_;
-}
-
-void ForwardPass::add_block_output(const linear::Linear& linear, MatrixView<const float> x,
+void ForwardPass::add_block_output(const linear::Linear& linear, const Input& x,
                                    const Norm& output_norm, const Norm& post_norm, int64_t layer,
                                    std::string_view what) {
   if (output_norm.present()) {
@@ -161,34 +191,25 @@ void ForwardPass::add_block_output(const linear::Linear& linear, MatrixView<cons
 void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
                                      const InputObserver& observer) {
   const Architecture& a = architecture_;
-  const MatrixView<float> x =
-      a.residual == Residual::sequential ? block_input(layer.feed_forward_norm) : normed_;
-  if (!layer.experts.empty()) return mix_experts(layer, x, index, observer);
-  if (observer) observer(index, {LinearSlot::up}, x);
-  const MatrixView<float> inner = activated(layer.up, x, index, {LinearSlot::up}, slice_rows_);
-  if (observer) observer(index, {LinearSlot::down}, inner);
+  Input x = a.residual == Residual::sequential ? block_input(layer.feed_forward_norm)
+                                               : Input{.rows = normed_};
+  if (!layer.experts.empty()) return mix_experts(layer, made(x), index, observer);
+  if (observer) observer(index, {LinearSlot::up}, made(x));
+  Input inner = activated(layer.up, x, index, {LinearSlot::up}, slice_rows_);
+  if (observer) observer(index, {LinearSlot::down}, made(inner));
   add_block_output(layer.down, inner, layer.feed_forward_output_norm, layer.feed_forward_norm,
                    index, name({LinearSlot::down}));
 }
 
-MatrixView<float> ForwardPass::activated(const linear::Linear& up, MatrixView<const float> x,
-                                         int64_t index, LinearId id,
-                                         std::span<const int64_t> calls) {
-  const Architecture& a = architecture_;
-  apply(up, x, up_.slice_rows(0, x.rows), nullptr, 0, index, name(id), calls);
-  const auto activate = ops::choose(ops::activation_kernels(), cpu_.features()).function;
-  for_rows(cpu_, x.rows, 8 * a.intermediate_size, [&](int64_t row) {
-    float* values = up_.row(row);
-    activate({.kind = a.activation,
-              .x = values,
-              .up = a.gated ? values + a.intermediate_size : nullptr,
-              .columns = a.intermediate_size,
-              .out = values});
-  });
-  return up_.slice_rows(0, x.rows).slice_columns(0, a.intermediate_size);
+ForwardPass::Input ForwardPass::activated(const linear::Linear& up, const Input& x, int64_t index,
+                                          LinearId id, std::span<const int64_t> calls) {
+  const MatrixView<float> out = up_.slice_rows(0, x.rows.rows);
+  apply(up, x, out, nullptr, 0, index, name(id), calls);
+  return {.rows = out.slice_columns(0, architecture_.intermediate_size),
+          .pending = Input::Pending::activation};
 }
 
-MatrixView<const float> ForwardPass::final_hidden() {
+MatrixView<float> ForwardPass::final_hidden() {
   const MatrixView<float> x = normalised(weights_.final_norm, hidden_, normed_);
   if (architecture_.head_scale != 1) {
     for_rows(cpu_, x.rows, x.columns, [&](int64_t row) {
@@ -198,7 +219,7 @@ MatrixView<const float> ForwardPass::final_hidden() {
   if (weights_.output_projection == nullptr) return x;
   const MatrixView<float> projected =
       matrix(scratch_.embedded, x.rows, architecture_.embedding_size);
-  apply(*weights_.output_projection, x, projected, nullptr, 0, -1, "output projection");
+  apply(*weights_.output_projection, {x}, projected, nullptr, 0, -1, "output projection");
   return projected;
 }
 
@@ -222,7 +243,7 @@ void ForwardPass::logits(MatrixView<float> out) {
   slice_rows_ = std::move(calls);
   rows_ = out.rows;
   hidden_.rows = normed_.rows = rows_;
-  apply(*weights_.lm_head, final_hidden(), out, nullptr, 0, -1, "lm_head");
+  apply(*weights_.lm_head, {final_hidden()}, out, nullptr, 0, -1, "lm_head");
   if (architecture_.logit_softcap > 0) cap_logits(out);
 }
 

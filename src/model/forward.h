@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/model.h"
+#include "ops/activation/activation.h"
 #include "ops/norm/norm.h"
 #include "ops/rope/rope.h"
 
@@ -46,7 +47,7 @@ class ForwardPass {
   /// The final norm and what follows it, of the rows `step.logit_rows` only.
   void logits(tensor::MatrixView<float> out);
   /// The input of lm_head for all rows (norm and projection done), [rows, embedding_size].
-  tensor::MatrixView<const float> final_hidden();
+  tensor::MatrixView<float> final_hidden();
 
  private:
   struct AttentionTile {
@@ -55,24 +56,37 @@ class ForwardPass {
     int64_t rows;
   };
 
+  /// What a linear layer reads, [rows, columns], and what still has to make each row when it does.
+  struct Input {
+    enum class Pending : uint8_t { nothing, norm, activation };
+    tensor::MatrixView<float> rows;
+    Pending pending = Pending::nothing;
+    const Norm* norm = nullptr;  ///< of `source`, for Pending::norm
+    tensor::MatrixView<const float> source = {};
+  };
+
   void plan_attention();
   void rotary_angles();
   void add_positions();
   tensor::MatrixView<float> normalised(const Norm& norm, tensor::MatrixView<float> x,
                                        tensor::MatrixView<float> out);
-  tensor::MatrixView<float> block_input(const Norm& norm);
+  void normalise_row(const Norm& norm, const float* x, int64_t columns, float* out);
+  /// What a block reads: the residual stream, in pre-norm models its norm.
+  Input block_input(const Norm& norm);
+  void make_row(const Input& input, int64_t row);
+  /// Makes all rows now, for those who read them beside a linear layer.
+  tensor::MatrixView<float> made(Input& input);
   /// hidden += linear(x) with the norms that the description puts there.
-  void add_block_output(const linear::Linear& linear, tensor::MatrixView<const float> x,
-                        const Norm& output_norm, const Norm& post_norm, int64_t layer,
-                        std::string_view what);
+  void add_block_output(const linear::Linear& linear, const Input& x, const Norm& output_norm,
+                        const Norm& post_norm, int64_t layer, std::string_view what);
   void attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                        const InputObserver& observer);
   void cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
                              const InputObserver& observer);
   void feed_forward_block(const Layer& layer, int64_t index, const InputObserver& observer);
-  /// Leaves act(gate) · up of `x` in the front columns of up_.
-  tensor::MatrixView<float> activated(const linear::Linear& up, tensor::MatrixView<const float> x,
-                                      int64_t index, LinearId id, std::span<const int64_t> calls);
+  /// up(x) in up_, whose front columns act(gate) · up will be.
+  Input activated(const linear::Linear& up, const Input& x, int64_t index, LinearId id,
+                  std::span<const int64_t> calls);
   void mix_experts(const Layer& layer, tensor::MatrixView<float> x, int64_t index,
                    const InputObserver& observer);
   void place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer);
@@ -86,15 +100,14 @@ class ForwardPass {
   /// False when a value does not fit the cache.
   bool write_cache(const Slice& slice, int64_t row, int64_t cache_layer, const float* keys);
   [[noreturn]] void fail_cache(int64_t index) const;
-  void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
-             tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
-             int64_t layer, std::string_view what) {
+  void apply(const linear::Linear& linear, const Input& x, tensor::MatrixView<float> out,
+             const float* residual, int64_t residual_stride, int64_t layer, std::string_view what) {
     apply(linear, x, out, residual, residual_stride, layer, what, slice_rows_);
   }
   /// `calls`: first row of each sequence's share of x.
-  void apply(const linear::Linear& linear, tensor::MatrixView<const float> x,
-             tensor::MatrixView<float> out, const float* residual, int64_t residual_stride,
-             int64_t layer, std::string_view what, std::span<const int64_t> calls);
+  void apply(const linear::Linear& linear, const Input& x, tensor::MatrixView<float> out,
+             const float* residual, int64_t residual_stride, int64_t layer, std::string_view what,
+             std::span<const int64_t> calls);
   std::string place(int64_t layer) const;
   void add_to_hidden(tensor::MatrixView<const float> x);
 
@@ -107,6 +120,7 @@ class ForwardPass {
   Stack stack_;
   ops::NormFunction* norm_;
   ops::RopeFunction* rope_;
+  ops::ActivationFunction* activation_;
   int64_t rows_;
   std::vector<int64_t> slice_rows_;  ///< first row of each slice
   std::vector<AttentionTile> tiles_;
