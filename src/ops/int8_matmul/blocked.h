@@ -2,10 +2,10 @@
 //
 // A kernel file defines a type in its anonymous namespace and calls blocked_int8_matmul with it, so
 // everything here is compiled once per instruction set, with internal linkage. The type has
-//   kMaxRows                     rows it multiplies at once when several blocks of rows share
-//   weights kStreamRows                  rows up to which one block takes all of them and weights
-//   stream by kBias                        what the bytes of a are xored with (0x80: a + 128,
-//   unsigned) panels_at_once(rows)         panels it multiplies at once for so many rows
+//   kStreamRows              up to so many rows are multiplied in one pass while b streams by
+//   kMaxRows                 more are cut into blocks of this, which find b in a cache
+//   kBias                    what the bytes of a are xored with (0x80: a + 128, unsigned)
+//   panels_at_once(rows)     panels it multiplies at once for so many rows
 //   multiply<Rows, Panels>(block)
 #pragma once
 
