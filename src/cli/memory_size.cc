@@ -54,8 +54,11 @@ int64_t parse_memory(std::string_view text, std::string_view flag) {
   return std::llround(bytes);
 }
 
-std::string gibibytes_text(int64_t bytes) {
-  return fmt::format("{:.2f} GiB", static_cast<double>(bytes) / 0x1p30);
+std::string memory_text(int64_t bytes) {
+  const auto number = static_cast<double>(bytes);
+  if (std::fabs(number) >= 0x1p30) return fmt::format("{:.2f} GiB", number / 0x1p30);
+  if (std::fabs(number) >= 0x1p20) return fmt::format("{:.1f} MiB", number / 0x1p20);
+  return fmt::format("{:.1f} KiB", number / 0x1p10);
 }
 
 }  // namespace octet::cli

@@ -12,7 +12,7 @@ namespace octet::cli {
 /// a unit among it, and for less than one byte or more than 2⁵⁰.
 int64_t parse_memory(std::string_view text, std::string_view flag);
 
-/// "22.87 GiB".
-std::string gibibytes_text(int64_t bytes);
+/// "22.87 GiB", "-1.20 GiB"; below 1 GiB "143.2 MiB", below 1 MiB "0.5 KiB".
+std::string memory_text(int64_t bytes);
 
 }  // namespace octet::cli

@@ -20,6 +20,12 @@ std::string plural(int64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+std::string parameters_text(int64_t count) {
+  const auto number = static_cast<double>(count);
+  return count < 1'000'000'000 ? fmt::format("{:.1f} million parameters", number / 1e6)
+                               : fmt::format("{:.2f} billion parameters", number / 1e9);
+}
+
 std::string devices_text(const std::optional<int64_t>& needed) {
   return needed ? std::to_string(*needed) : "none is enough";
 }
@@ -41,8 +47,8 @@ std::string contents(const runtime::DevicePlan& device) {
 std::string methods_table(const PlanReport& report) {
   Rows rows = {{"method", "weights", "needed in all", "fits", "devices needed"}};
   for (const MethodPlan& method : report.methods) {
-    rows.push_back({std::string(linear::name(method.method)), gibibytes_text(method.weights_bytes),
-                    gibibytes_text(method.bytes_needed), method.fits ? "yes" : "no",
+    rows.push_back({std::string(linear::name(method.method)), memory_text(method.weights_bytes),
+                    memory_text(method.bytes_needed), method.fits ? "yes" : "no",
                     devices_text(method.devices_needed)});
   }
   return evaluate::markdown_table(rows);
@@ -52,10 +58,10 @@ std::string devices_table(const PlanReport& report) {
   Rows rows = {{"device", "holds", "weights", "KV cache", "buffers", "in all", "left"}};
   for (size_t i = 0; i < report.devices.size(); ++i) {
     const runtime::DevicePlan& device = report.devices[i];
-    rows.push_back({std::to_string(i), contents(device), gibibytes_text(device.weights_bytes),
-                    gibibytes_text(device.kv_cache_bytes), gibibytes_text(device.buffer_bytes),
-                    gibibytes_text(device.bytes()),
-                    gibibytes_text(report.memory_bytes - device.bytes())});
+    rows.push_back({std::to_string(i), contents(device), memory_text(device.weights_bytes),
+                    memory_text(device.kv_cache_bytes), memory_text(device.buffer_bytes),
+                    memory_text(device.bytes()),
+                    memory_text(report.memory_bytes - device.bytes())});
   }
   return evaluate::markdown_table(rows);
 }
@@ -64,7 +70,7 @@ std::string devices_table(const PlanReport& report) {
 std::string parts_table(const model::WeightBytes& weights) {
   Rows rows = {{"weights", "bytes"}};
   const auto row = [&rows](const char* name, int64_t bytes) {
-    if (bytes > 0) rows.push_back({name, gibibytes_text(bytes)});
+    if (bytes > 0) rows.push_back({name, memory_text(bytes)});
   };
   row("int8 codes", weights.linear.codes);
   row("scales and sums of columns", weights.linear.columns);
@@ -79,7 +85,7 @@ std::string parts_table(const model::WeightBytes& weights) {
 std::string layers_table(const PlanReport& report) {
   Rows rows = {{"layer", "weights", "of it in int8"}};
   const auto row = [&rows](const std::string& name, const model::WeightBytes& weights) {
-    rows.push_back({name, gibibytes_text(weights.total()), gibibytes_text(weights.linear.codes)});
+    rows.push_back({name, memory_text(weights.total()), memory_text(weights.linear.codes)});
   };
   row("embeddings", report.weights.embeddings);
   const int64_t encoder = std::ssize(report.architecture.encoder_layer_names);
@@ -94,16 +100,16 @@ std::string layers_table(const PlanReport& report) {
 /// The answer in words.
 std::string verdict(const PlanReport& report) {
   const auto fullest = std::ranges::max_element(report.devices, {}, &runtime::DevicePlan::bytes);
-  const std::string room = gibibytes_text(report.memory_bytes);
+  const std::string room = memory_text(report.memory_bytes);
   if (report.chosen.fits) {
-    return fmt::format("fits: the fullest device holds {} of {}", gibibytes_text(fullest->bytes()),
+    return fmt::format("fits: the fullest device holds {} of {}", memory_text(fullest->bytes()),
                        room);
   }
   if (!report.chosen.devices_needed) {
     return fmt::format("does not fit: a device of {} cannot hold even one layer", room);
   }
   return fmt::format("does not fit: the fullest device would hold {} of {}; {} would do",
-                     gibibytes_text(fullest->bytes()), room,
+                     memory_text(fullest->bytes()), room,
                      plural(*report.chosen.devices_needed, "such device"));
 }
 
@@ -150,12 +156,12 @@ Json json_of(const std::optional<int64_t>& count) {
 
 std::string plan_text(const PlanReport& report, bool layers) {
   const model::Architecture& a = report.architecture;
-  std::string text = fmt::format("{}: {}, {}, {:.2f} billion parameters\n", report.model, a.family,
+  std::string text = fmt::format("{}: {}, {}, {}\n", report.model, a.family,
                                  plural(std::ssize(report.weights.layers), "layer"),
-                                 static_cast<double>(a.parameters()) / 1e9);
+                                 parameters_text(a.parameters()));
   text += fmt::format(
       "{} of {}; context {}, batch {}\n\n", plural(std::ssize(report.devices), "device"),
-      gibibytes_text(report.memory_bytes), report.workload.context, report.workload.sequences);
+      memory_text(report.memory_bytes), report.workload.context, report.workload.sequences);
   text += methods_table(report);
   text += fmt::format("\n{} {}\n", linear::name(report.precision.method), verdict(report));
   text += assumptions(report);
