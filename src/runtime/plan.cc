@@ -8,8 +8,7 @@
 
 namespace octet::runtime {
 
-/// What is placed as a whole: the embeddings, a layer, or the head.
-struct Planner::Unit {
+struct Unit {
   enum class Kind : uint8_t { embeddings, layer, head };
   Kind kind = Kind::layer;
   int64_t weights = 0;
@@ -30,12 +29,10 @@ int64_t bounded_product(int64_t a, int64_t b) {
   return static_cast<int64_t>(std::min(static_cast<double>(a) * static_cast<double>(b), kBound));
 }
 
-template <typename Unit>
 void add(const Unit& unit, int64_t index, DevicePlan& device) {
-  using Kind = typename Unit::Kind;
-  if (unit.kind == Kind::embeddings) device.embeddings = true;
-  if (unit.kind == Kind::head) device.head = true;
-  if (unit.kind == Kind::layer) {
+  if (unit.kind == Unit::Kind::embeddings) device.embeddings = true;
+  if (unit.kind == Unit::Kind::head) device.head = true;
+  if (unit.kind == Unit::Kind::layer) {
     if (device.layers == 0) device.first_layer = index - 1;  // the embeddings come first
     ++device.layers;
   }
@@ -45,7 +42,6 @@ void add(const Unit& unit, int64_t index, DevicePlan& device) {
 }
 
 /// Fills one device after the other up to `capacity`; empty when a unit is beyond it.
-template <typename Unit>
 std::vector<DevicePlan> fill(const std::vector<Unit>& units, int64_t buffers, int64_t capacity) {
   std::vector<DevicePlan> devices;
   for (size_t i = 0; i < units.size(); ++i) {
@@ -81,7 +77,7 @@ Planner::Planner(model::Architecture architecture, model::SizeOptions options)
       options_(std::move(options)),
       weights_(model::packed_bytes(architecture_, options_)) {}
 
-std::vector<Planner::Unit> Planner::units(const Workload& workload) const {
+std::vector<Unit> Planner::units(const Workload& workload) const {
   const int64_t pages = cache_pages(architecture_, workload.context, workload.sequences);
   const int64_t layer_cache = bounded_product(
       pages, model::layer_page_bytes(architecture_, model::cache_type(options_.precision.method)));

@@ -29,6 +29,9 @@ struct DevicePlan {
   int64_t bytes() const { return weights_bytes + kv_cache_bytes + buffer_bytes; }
 };
 
+/// What is placed as a whole: the embeddings, a layer, or the head.
+struct Unit;
+
 /// Places whole layers, in their order, over devices of equal memory. The first device has the
 /// embeddings and the last one the lm_head; where the two share their weights, it has a copy. Steps
 /// are those of a Session: prompts in chunks, then one row for each sequence.
@@ -50,7 +53,6 @@ class Planner {
   int64_t longest_context(int64_t sequences, int64_t devices, int64_t memory_bytes) const;
 
  private:
-  struct Unit;
   std::vector<Unit> units(const Workload& workload) const;
   int64_t buffer_bytes(const Workload& workload) const;
   DevicePlan one_device(const Workload& workload) const;
