@@ -187,6 +187,11 @@ class Plan(CliTest):
             self.expect_error(octet("plan", "--config", bad, "--memory", "1G"), 1, bad)
             self.expect_error(octet("inspect", "-m", bad), 1, bad)
         self.expect_error(octet("plan", "--config", self.scratch / "absent.json"), 1, "absent.json")
+        huge = {"model_type": "opt", "vocab_size": 1 << 24, "hidden_size": 1 << 24,
+                "ffn_dim": 1 << 24, "num_hidden_layers": 10000, "num_attention_heads": 1 << 16,
+                "max_position_embeddings": 2048}
+        bad.write_text(json.dumps(huge))
+        self.expect_error(octet("plan", "--config", bad, "--memory", "1024TiB"), 1, bad, "weights")
         config = ("--config", CONFIGS / "opt-66b.json")
         self.expect_error(octet("plan", *config, "--memory", "1G", "-c", "4096"), 1, "2048")
         for arguments in [(), ("-m", "x", *config), (*config, "--devices", "0"),
