@@ -108,6 +108,20 @@ WeightFiles find_weight_files(const std::filesystem::path& directory) {
        directory.string());
 }
 
+std::optional<std::filesystem::path> find_lone_config(const std::filesystem::path& model) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(model, error)) {
+    return model.extension() == ".json" ? std::optional(model) : std::nullopt;
+  }
+  std::filesystem::path config = model / "config.json";
+  if (!std::filesystem::is_regular_file(config, error)) return std::nullopt;
+  for (const std::string_view ending :
+       {".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf"}) {
+    if (!files_named(model, "", ending).empty()) return std::nullopt;
+  }
+  return config;
+}
+
 std::vector<std::filesystem::path> find_gguf_files(const std::filesystem::path& directory) {
   return files_named(directory, "", ".gguf");
 }

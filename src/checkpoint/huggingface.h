@@ -26,6 +26,10 @@ nlohmann::json read_config(const std::filesystem::path& directory);
 /// missing or an index that points outside the directory.
 WeightFiles find_weight_files(const std::filesystem::path& directory);
 
+/// The config.json that stands for a model without its weights: `model` itself, a .json file, or
+/// the one of a directory that has neither weight files nor an index of them.
+std::optional<std::filesystem::path> find_lone_config(const std::filesystem::path& model);
+
 /// The *.gguf files of a directory, sorted.
 std::vector<std::filesystem::path> find_gguf_files(const std::filesystem::path& directory);
 

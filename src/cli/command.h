@@ -21,6 +21,7 @@ void add_generate(CLI::App& app, Action& action);
 void add_perplexity(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
 /// Reads the options of every subcommand of `app`, so it has to be added last.

@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "model/load/load.h"
+#include "model/size.h"
 
 namespace octet::cli {
 namespace {
@@ -17,30 +18,8 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kExamples = R"(Examples:
   octet inspect -m model.gguf
   octet inspect -m model/ --json
-  octet inspect -m model/ -v          (lists every tensor))";
-
-struct Sizes {
-  int64_t float32 = 0;
-  int64_t float16 = 0;
-  int64_t int8 = 0;
-};
-
-/// int8: the layers' linear weights at one byte, one float32 scale for each of their outputs, and
-/// everything else at two bytes.
-Sizes sizes_of(const model::Architecture& architecture) {
-  int64_t scales = 0;
-  for (const model::Stack stack : model::kStacks) {
-    for (const model::LayerNames& layer : architecture.names_of(stack)) {
-      for (const model::LinearId id : model::linears_of(layer)) {
-        const model::LinearNames& linear = model::linear_of(layer, id);
-        if (linear.storage == model::Storage::as_asked) scales += linear.outputs();
-      }
-    }
-  }
-  const int64_t all = architecture.parameters();
-  const int64_t linear = architecture.linear_parameters();
-  return {.float32 = 4 * all, .float16 = 2 * all, .int8 = linear + 4 * scales + 2 * (all - linear)};
-}
+  octet inspect -m model/ -v          (lists every tensor)
+  octet inspect -m config.json        (before any download))";
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text;
@@ -62,7 +41,7 @@ Json architecture_json(const model::Architecture& architecture) {
 }
 
 void print_json(const CommonOptions& options, const model::Description& description) {
-  const Sizes sizes = sizes_of(description.architecture);
+  const model::NumberBytes sizes = model::number_bytes(description.architecture);
   Json object;
   object["model"] = options.model;
   object["format"] = description.format;
@@ -81,7 +60,7 @@ void print_json(const CommonOptions& options, const model::Description& descript
 
 void print_text(const CommonOptions& options, const model::Description& description) {
   const model::Architecture& architecture = description.architecture;
-  const Sizes sizes = sizes_of(architecture);
+  const model::NumberBytes sizes = model::number_bytes(architecture);
   std::string text;
   const auto line = [&text](std::string_view key, const std::string& value) {
     text += fmt::format("{:<14} {}\n", key, value);
@@ -99,10 +78,14 @@ void print_text(const CommonOptions& options, const model::Description& descript
                                  architecture.linear_parameters()));
   line("in 32 bits", size_text(sizes.float32));
   line("in 16 bits", size_text(sizes.float16));
-  line("in 8 bits", size_text(sizes.int8));
+  line("in 8 bits",
+       fmt::format("{} ({:.2f} times smaller than in 16)", size_text(sizes.int8),
+                   static_cast<double>(sizes.float16) / static_cast<double>(sizes.int8)));
   int64_t stored = 0;
   for (const model::Description::Tensor& tensor : description.tensors) stored += tensor.bytes;
-  line("tensors", fmt::format("{}, {}", description.tensors.size(), size_text(stored)));
+  line("tensors", description.tensors.empty()
+                      ? "none here"
+                      : fmt::format("{}, {}", description.tensors.size(), size_text(stored)));
   if (options.verbose) {
     for (const model::Description::Tensor& tensor : description.tensors)
       text +=

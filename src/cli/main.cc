@@ -24,6 +24,7 @@ constexpr int kExitUsage = 2;
 constexpr const char* kExamples = R"(Examples:
   octet generate -m model.gguf -p "The capital of France is"
   octet inspect -m model/
+  octet plan --config config.json --memory 24GiB --devices 8
   octet quantize -m model/ -o model-int8
   octet perplexity -m model/ -f text.txt --method llm-int8,bf16 --reference fp32
   octet bench -m model/
@@ -56,6 +57,7 @@ int run(int argc, char** argv) {
   add_perplexity(app, action);
   add_quantize(app, action);
   add_inspect(app, action);
+  add_plan(app, action);
   add_bench(app, action);
   add_devices(app, action);
   add_completion(app, action);

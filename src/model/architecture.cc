@@ -42,10 +42,6 @@ int64_t parameters_of(const LinearNames& names) {
   return sum;
 }
 
-int64_t parameters_of(const NormNames& names, int64_t size) {
-  return (names.weight.empty() ? 0 : size) + (names.bias.empty() ? 0 : size);
-}
-
 int64_t query_key_norm_parameters(const Architecture& a, const LayerNames& layer) {
   const bool rows = a.query_key_norm == QueryKeyNorm::row;
   const auto parameters = [&](const std::vector<std::string>& weights, int64_t row_size) {
@@ -53,17 +49,6 @@ int64_t query_key_norm_parameters(const Architecture& a, const LayerNames& layer
            (layer.query_key_norm_bias ? 2 : 1);
   };
   return parameters(layer.query_norm, a.query_size()) + parameters(layer.key_norm, a.kv_size());
-}
-
-int64_t layer_parameters(const Architecture& a, const LayerNames& layer) {
-  int64_t sum = query_key_norm_parameters(a, layer);
-  for (const NormNames* each :
-       {&layer.attention_norm, &layer.attention_output_norm, &layer.cross_norm,
-        &layer.feed_forward_norm, &layer.feed_forward_output_norm}) {
-    sum += parameters_of(*each, a.hidden_size);
-  }
-  for (const LinearId id : linears_of(layer)) sum += parameters_of(linear_of(layer, id));
-  return sum;
 }
 
 }  // namespace
@@ -76,6 +61,20 @@ LinearNames Architecture::token_embedding() const {
 LinearNames Architecture::lm_head() const {
   return {{{.weight = names.lm_head, .bias = names.lm_head_bias, .outputs = vocabulary_size}},
           embedding_size};
+}
+
+int64_t Architecture::norm_parameters(const NormNames& of_hidden) const {
+  return (of_hidden.weight.empty() ? 0 : hidden_size) + (of_hidden.bias.empty() ? 0 : hidden_size);
+}
+
+int64_t Architecture::norm_parameters(const LayerNames& layer) const {
+  int64_t sum = query_key_norm_parameters(*this, layer);
+  for (const NormNames* each :
+       {&layer.attention_norm, &layer.attention_output_norm, &layer.cross_norm,
+        &layer.feed_forward_norm, &layer.feed_forward_output_norm}) {
+    sum += norm_parameters(*each);
+  }
+  return sum;
 }
 
 int64_t Architecture::linear_parameters() const {
@@ -96,15 +95,18 @@ int64_t Architecture::parameters() const {
   if (!tied_embeddings) sum += vocabulary_size * embedding_size;
   if (!names.lm_head_bias.empty()) sum += vocabulary_size;
   if (!names.position_embedding.empty()) sum += (max_positions + position_offset) * hidden_size;
-  sum += parameters_of(names.embedding_projection) + parameters_of(names.output_projection) +
-         parameters_of(names.embedding_norm, hidden_size) +
-         parameters_of(names.final_norm, hidden_size);
+  sum += parameters_of(names.embedding_projection) + parameters_of(names.output_projection);
+  for (const NormNames* each : {&names.embedding_norm, &names.final_norm, &names.encoder_norm}) {
+    sum += norm_parameters(*each);
+  }
   for (const std::string* bias : {&names.position_bias, &names.encoder_position_bias}) {
     if (!bias->empty()) sum += relative_buckets * heads;
   }
-  sum += parameters_of(names.encoder_norm, hidden_size);
   for (const Stack stack : kStacks) {
-    for (const LayerNames& layer : names_of(stack)) sum += layer_parameters(*this, layer);
+    for (const LayerNames& layer : names_of(stack)) {
+      sum += norm_parameters(layer);
+      for (const LinearId id : linears_of(layer)) sum += parameters_of(linear_of(layer, id));
+    }
   }
   return sum;
 }

@@ -223,10 +223,17 @@ struct Architecture {
   /// The matrices [vocabulary_size, embedding_size] before and after the layers.
   LinearNames token_embedding() const;
   LinearNames lm_head() const;
+  /// The lm_head is the token embedding, and nothing more.
+  bool head_is_embedding() const {
+    return names.lm_head == names.token_embedding && names.lm_head_bias.empty();
+  }
   /// Parameters of the model, tied ones counted once; `linear` counts those in the layers' linear
   /// layers (what --method llm-int8 turns to int8).
   int64_t parameters() const;
   int64_t linear_parameters() const;
+  /// Of a layer's norms, those of queries and keys among them; of the norms beside the layers.
+  int64_t norm_parameters(const LayerNames& layer) const;
+  int64_t norm_parameters(const NormNames& of_hidden) const;
 };
 
 }  // namespace octet::model

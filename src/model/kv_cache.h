@@ -6,11 +6,18 @@
 #include <cstdint>
 #include <span>
 
+#include "linear/precision.h"
 #include "model/architecture.h"
 #include "ops/attention/attention.h"
 #include "tensor/owner.h"
 
 namespace octet::model {
+
+/// f32 for fp32, f16 otherwise.
+ops::CacheType cache_type(linear::Method method);
+
+/// Bytes of one page for one layer.
+int64_t layer_page_bytes(const Architecture& architecture, ops::CacheType type);
 
 /// A pool of pages; each holds 64 positions of one sequence for all layers:
 /// [layers][kv_heads][keys, values].

@@ -51,7 +51,7 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 
 ops::CacheType Model::cache_type() const {
-  return precision_.method == linear::Method::fp32 ? ops::CacheType::f32 : ops::CacheType::f16;
+  return model::cache_type(precision_.method);
 }
 
 void Model::encode(device::Cpu& cpu, const Step& step, KvCache& cache) {

@@ -131,7 +131,6 @@ class Model {
   const Architecture& architecture() const { return architecture_; }
   const linear::Precision& precision() const { return precision_; }
   const Weights& weights() const { return weights_; }
-  /// f32 for fp32, f16 otherwise.
   ops::CacheType cache_type() const;
 
   /// Runs the encoder of an encoder-decoder over whole sources (slices of all their positions;

@@ -57,11 +57,7 @@ Generated generate(Session& session, const model::Model& model, std::span<const 
     prompt = {&decoder_start, 1};
   }
   std::vector<int32_t> history(prompt.begin(), prompt.end());
-  // With a method whose rows depend on the whole call, the prompt is one call.
-  const linear::Precision& precision = model.precision();
-  const size_t chunk = linear::depends_on_call(precision.method, precision.outliers)
-                           ? prompt.size()
-                           : static_cast<size_t>(Session::kStepRows);
+  const auto chunk = static_cast<size_t>(step_rows(model.precision()));
   Generated generated;
   Feed feed{.sequence = sequence.id(), .tokens = {}};
   tensor::MatrixView<float> logits;

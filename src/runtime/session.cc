@@ -10,16 +10,29 @@ namespace octet::runtime {
 
 using tensor::MatrixView;
 
+namespace {
+
+constexpr int64_t kStepRows = 512;
+
+}  // namespace
+
+int64_t step_rows(const linear::Precision& precision) {
+  return linear::depends_on_call(precision.method, precision.outliers)
+             ? std::numeric_limits<int64_t>::max()
+             : kStepRows;
+}
+
+int64_t cache_pages(const model::Architecture& architecture, int64_t context, int64_t sequences) {
+  return sequences * model::pages_for(context) * (architecture.encoder_decoder() ? 2 : 1);
+}
+
 Session::Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t sequences)
     : model_(model),
       cpu_(cpu),
-      step_rows_(linear::depends_on_call(model.precision().method, model.precision().outliers)
-                     ? std::numeric_limits<int64_t>::max()
-                     : kStepRows),
+      step_rows_(step_rows(model.precision())),
       context_(context),
-      cache_(
-          model.architecture(), model.cache_type(),
-          sequences * model::pages_for(context) * (model.architecture().encoder_decoder() ? 2 : 1)),
+      cache_(model.architecture(), model.cache_type(),
+             cache_pages(model.architecture(), context, sequences)),
       sequences_(static_cast<size_t>(sequences)) {
   for (int64_t page = cache_.pages() - 1; page >= 0; --page) {
     free_pages_.push_back(static_cast<int32_t>(page));

@@ -17,6 +17,14 @@ namespace octet::runtime {
 
 using SequenceId = int32_t;
 
+/// Rows of a step at most: a longer prompt is cut, but for methods whose rows depend on the whole
+/// call, which have no limit.
+int64_t step_rows(const linear::Precision& precision);
+
+/// Pages of the KV cache for `context` positions in each of `sequences` sequences, and for what
+/// each attends to beside an encoder.
+int64_t cache_pages(const model::Architecture& architecture, int64_t context, int64_t sequences);
+
 /// Rows of several sequences to run in one step.
 struct Feed {
   SequenceId sequence = 0;
@@ -43,13 +51,10 @@ class Session {
   int64_t context() const { return context_; }
   int64_t kv_cache_bytes() const { return cache_.bytes(); }
 
-  /// Runs the feeds, in steps of at most kStepRows rows; a lone long prompt is cut into chunks
-  /// (but not for methods whose rows depend on the whole call).
+  /// Runs the feeds, in steps of at most step_rows() rows.
   /// Returns the wanted logits, [rows wanted, vocabulary], valid until the next call.
   /// Throws Error when a sequence would outgrow the context.
   tensor::MatrixView<float> run(std::span<const Feed> feeds, int activation_bits);
-
-  static constexpr int64_t kStepRows = 512;
 
  private:
   void take_pages(std::vector<int32_t>& pages, int64_t positions);

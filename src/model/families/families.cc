@@ -39,6 +39,20 @@ std::span<const Family> families() {
 
 namespace {
 
+/// In floating point, so that no config makes the sum overflow.
+double matrix_weights(const Architecture& a) {
+  double sum = 2.0 * static_cast<double>(a.vocabulary_size) * static_cast<double>(a.embedding_size);
+  for (const Stack stack : kStacks) {
+    for (const LayerNames& layer : a.names_of(stack)) {
+      for (const LinearId id : linears_of(layer)) {
+        const LinearNames& linear = linear_of(layer, id);
+        sum += static_cast<double>(linear.inputs) * static_cast<double>(linear.outputs());
+      }
+    }
+  }
+  return sum;
+}
+
 void check(const Architecture& a, const std::string& file) {
   if (a.heads % a.kv_heads != 0) {
     fail("{}: {} attention heads cannot share {} key/value heads", file, a.heads, a.kv_heads);
@@ -52,6 +66,9 @@ void check(const Architecture& a, const std::string& file) {
   }
   if (std::max<int64_t>(a.layers, std::ssize(a.encoder_layer_names)) > 10000)
     fail("{}: {} layers are over 10000", file, a.layers);
+  if (const double weights = matrix_weights(a); weights > 0x1p50) {
+    fail("{}: describes {:.1e} weights, which no machine holds", file, weights);
+  }
 }
 
 }  // namespace

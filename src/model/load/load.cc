@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/hub_cache.h"
+#include "checkpoint/huggingface.h"
 #include "model/families/families.h"
 #include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
@@ -66,8 +68,13 @@ Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
 }
 
 Description describe(const std::filesystem::path& path) {
-  const auto checkpoint = checkpoint::Checkpoint::open(path);
   Description description;
+  if (const auto config = checkpoint::find_lone_config(checkpoint::find_model(path))) {
+    description.format = "config";
+    description.architecture = describe_architecture(RandomWeights(*config).config());
+    return description;
+  }
+  const auto checkpoint = checkpoint::Checkpoint::open(path);
   if (is_quantized(*checkpoint)) {
     description.format = "octet";
     description.architecture = describe_quantized(*checkpoint);

@@ -61,7 +61,9 @@ Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
 /// The description alone (config and tensor list), nothing packed.
 struct Description {
   Architecture architecture;
-  std::string format;  ///< "safetensors", "torch", "gguf", "bitsandbytes" or "octet"
+  /// "safetensors", "torch", "gguf", "bitsandbytes" or "octet"; "config" where there are no
+  /// weights.
+  std::string format;
   struct Tensor {
     std::string name;
     std::string dtype;
@@ -70,6 +72,7 @@ struct Description {
   };
   std::vector<Tensor> tensors;
 };
+/// Of what load() opens, or of a config.json: alone or in a directory without weights.
 Description describe(const std::filesystem::path& path);
 
 /// Writes what `load` packed (octet's own format: config.json and model.safetensors, plus the

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
-#include <string_view>
 
 #include "base/error.h"
+#include "model/load/layer_precision.h"
 #include "model/positions.h"
 
 namespace octet::model {
@@ -63,9 +63,9 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   const linear::Precision& precision = options.precision;
   search_ = linear::has_decomposition(precision.method) && precision.threshold > 0 &&
             precision.outliers == linear::OutlierMode::kept;
-  quantised_head_ = linear::is_int8(precision.method) &&
-                    (reader.quantised() ? reader.has_codes(architecture.lm_head())
-                                        : !is_skipped("lm_head.weight", options.skip_modules));
+  quantised_head_ = reader.quantised() ? linear::is_int8(precision.method) &&
+                                             reader.has_codes(architecture.lm_head())
+                                       : quantises_head(precision.method, options.skip_modules);
   for (const Stack stack : kStacks) {
     for (const LayerNames& layer : architecture.names_of(stack)) {
       for (const LinearId id : linears_of(layer)) {
@@ -76,37 +76,9 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
   total_bytes_ += reader.stored_bytes(architecture.token_embedding());
 }
 
-bool is_skipped(const std::string& name, std::span<const std::string> skip_modules) {
-  size_t begin = 0;
-  while (begin < name.size()) {
-    const size_t end = std::min(name.find('.', begin), name.size());
-    const std::string_view part(name.data() + begin, end - begin);
-    if (std::find(skip_modules.begin(), skip_modules.end(), part) != skip_modules.end())
-      return true;
-    begin = end + 1;
-  }
-  return std::any_of(skip_modules.begin(), skip_modules.end(), [&](const std::string& module) {
-    return module.find('.') != std::string::npos && name.find(module) != std::string::npos;
-  });
-}
-
 bool Packer::skipped(const LinearNames& names) const {
-  if (names.storage != Storage::as_asked) return true;
-  if (reader_.quantised()) return !reader_.has_codes(names);
-  return std::any_of(names.parts.begin(), names.parts.end(), [&](const MatrixName& part) {
-    return is_skipped(part.weight, options_.skip_modules);
-  });
-}
-
-linear::Precision Packer::sixteen_bit(ops::SixteenBit stored) const {
-  linear::Precision precision = options_.precision;
-  if (linear::is_int8(precision.method)) {
-    precision.method =
-        stored == ops::SixteenBit::bf16 ? linear::Method::bf16 : linear::Method::fp16;
-  } else if (precision.method == linear::Method::bf16) {
-    precision.sixteen_bit_planes = 1;  // the model's method: bf16 throughout
-  }
-  return precision;
+  if (names.storage == Storage::as_asked && reader_.quantised()) return !reader_.has_codes(names);
+  return is_skipped(names, options_.skip_modules);
 }
 
 linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
@@ -117,8 +89,8 @@ linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
                                       options_.precision, names.parts.front().weight);
   }
   const linear::WeightSource source = reader_.source(names, architecture_.head_dim);
-  linear::Precision precision = sixteen ? sixteen_bit(source.sixteen_bit) : options_.precision;
-  if (names.storage == Storage::thirty_two_bit) precision.method = linear::Method::fp32;
+  const linear::Precision precision =
+      layer_precision(names, options_.precision, keep_16bit, source.sixteen_bit);
   return linear::Linear::pack(cpu_, source, bias, precision, names.parts.front().weight);
 }
 
@@ -187,8 +159,7 @@ void Packer::pack_outside(Weights& weights) {
 
 void Packer::pack_head(Weights& weights) {
   const Architecture& a = architecture_;
-  if (!quantised_head_ && a.names.lm_head == a.names.token_embedding &&
-      a.names.lm_head_bias.empty()) {
+  if (!quantised_head_ && a.head_is_embedding()) {
     weights.lm_head = weights.token_embedding;
     return;
   }

@@ -25,7 +25,6 @@ class Packer {
  private:
   /// Stays in 16 or 32 bits, by its description or because the user skips it.
   bool skipped(const LinearNames& names) const;
-  linear::Precision sixteen_bit(ops::SixteenBit stored) const;
   linear::Linear pack_linear(const LinearNames& names, bool keep_16bit);
   Norm norm(const NormNames& names) const;
   Norm query_key_norm(const std::vector<std::string>& weights, bool bias, int64_t row_size) const;
@@ -49,9 +48,6 @@ class Packer {
   std::shared_ptr<linear::Linear> head_;  ///< the lm_head when it is not the embedding
   std::vector<KeptShare> kept_;
 };
-
-/// True when `name` or a module that it lies in is one of `skip_modules` (LoadOptions).
-bool is_skipped(const std::string& name, std::span<const std::string> skip_modules);
 
 /// Columns of x in which some |value| reaches the threshold, ascending.
 std::vector<int32_t> columns_reaching(device::Cpu& cpu, tensor::MatrixView<const float> x,

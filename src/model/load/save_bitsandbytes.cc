@@ -14,8 +14,8 @@
 #include "model/families/families.h"
 #include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
+#include "model/load/layer_precision.h"
 #include "model/load/output_directory.h"
-#include "model/load/packer.h"
 #include "model/load/quantized.h"
 #include "quant/absmax.h"
 

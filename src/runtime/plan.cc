@@ -1,0 +1,154 @@
+// Placing whole layers over devices, first by filling each to a limit, then by the lowest limit.
+#include "runtime/plan.h"
+
+#include <algorithm>
+
+#include "model/kv_cache.h"
+#include "runtime/session.h"
+
+namespace octet::runtime {
+
+struct Unit {
+  enum class Kind : uint8_t { embeddings, layer, head };
+  Kind kind = Kind::layer;
+  int64_t weights = 0;
+  int64_t cache = 0;
+  int64_t buffers = 0;  ///< beside those that every device has
+
+  int64_t bytes() const { return weights + cache + buffers; }
+};
+
+namespace {
+
+/// Most sequences that are looked at.
+constexpr int64_t kMostSequences = 1 << 20;
+
+/// No more than 100 TB, so that sums over layers stay in range whatever was asked for.
+int64_t bounded_product(int64_t a, int64_t b) {
+  constexpr double kBound = 1e14;
+  return static_cast<int64_t>(std::min(static_cast<double>(a) * static_cast<double>(b), kBound));
+}
+
+void add(const Unit& unit, int64_t index, DevicePlan& device) {
+  if (unit.kind == Unit::Kind::embeddings) device.embeddings = true;
+  if (unit.kind == Unit::Kind::head) device.head = true;
+  if (unit.kind == Unit::Kind::layer) {
+    if (device.layers == 0) device.first_layer = index - 1;  // the embeddings come first
+    ++device.layers;
+  }
+  device.weights_bytes += unit.weights;
+  device.kv_cache_bytes += unit.cache;
+  device.buffer_bytes += unit.buffers;
+}
+
+/// Fills one device after the other up to `capacity`; empty when a unit is beyond it.
+std::vector<DevicePlan> fill(const std::vector<Unit>& units, int64_t buffers, int64_t capacity) {
+  std::vector<DevicePlan> devices;
+  for (size_t i = 0; i < units.size(); ++i) {
+    const int64_t needed = units[i].bytes();
+    if (devices.empty() || devices.back().bytes() + needed > capacity) {
+      devices.push_back({.buffer_bytes = buffers});
+      if (devices.back().bytes() + needed > capacity) return {};
+    }
+    add(units[i], static_cast<int64_t>(i), devices.back());
+  }
+  return devices;
+}
+
+/// The largest value in [0, high] for which `holds`, which holds for every smaller one too.
+template <typename Predicate>
+int64_t largest(int64_t high, const Predicate& holds) {
+  int64_t low = 0;
+  while (low < high) {
+    const int64_t middle = low + (high - low + 1) / 2;
+    if (holds(middle)) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+}  // namespace
+
+Planner::Planner(model::Architecture architecture, model::SizeOptions options)
+    : architecture_(std::move(architecture)),
+      options_(std::move(options)),
+      weights_(model::packed_bytes(architecture_, options_)) {}
+
+std::vector<Unit> Planner::units(const Workload& workload) const {
+  const int64_t pages = cache_pages(architecture_, workload.context, workload.sequences);
+  const int64_t layer_cache = bounded_product(
+      pages, model::layer_page_bytes(architecture_, model::cache_type(options_.precision.method)));
+  std::vector<Unit> units;
+  units.push_back({.kind = Unit::Kind::embeddings, .weights = weights_.embeddings.total()});
+  const auto encoder_layers = architecture_.encoder_layer_names.size();
+  for (size_t i = 0; i < weights_.layers.size(); ++i) {
+    units.push_back(
+        {.weights = weights_.layers[i].total(), .cache = i < encoder_layers ? 0 : layer_cache});
+  }
+  units.push_back(
+      {.kind = Unit::Kind::head,
+       .weights = weights_.head.total() + weights_.shared_head.total(),
+       .buffers = workload.sequences * architecture_.vocabulary_size * int64_t{sizeof(float)}});
+  return units;
+}
+
+int64_t Planner::buffer_bytes(const Workload& workload) const {
+  // A step holds a chunk of one prompt or a row of each sequence; an encoder reads all of a text.
+  const int64_t most = std::max(workload.context, workload.sequences);
+  const int64_t rows =
+      architecture_.encoder_decoder() ? most : std::min(step_rows(options_.precision), most);
+  return model::step_bytes(architecture_, options_, rows, std::min(rows, workload.sequences));
+}
+
+DevicePlan Planner::one_device(const Workload& workload) const {
+  DevicePlan device{.buffer_bytes = buffer_bytes(workload)};
+  const std::vector<Unit> all = units(workload);
+  for (size_t i = 0; i < all.size(); ++i) add(all[i], static_cast<int64_t>(i), device);
+  device.weights_bytes -= weights_.shared_head.total();
+  return device;
+}
+
+std::vector<DevicePlan> Planner::place(const Workload& workload, int64_t devices) const {
+  if (devices == 1) return {one_device(workload)};
+  const std::vector<Unit> all = units(workload);
+  const int64_t buffers = buffer_bytes(workload);
+  const int64_t enough = one_device(workload).bytes() + weights_.shared_head.total();
+  // How much less than `enough` each device may hold.
+  const int64_t spared = largest(enough, [&](int64_t less) {
+    const auto filled = fill(all, buffers, enough - less);
+    return !filled.empty() && std::ssize(filled) <= devices;
+  });
+  std::vector<DevicePlan> plan = fill(all, buffers, enough - spared);
+  plan.resize(static_cast<size_t>(devices));
+  return plan;
+}
+
+std::optional<int64_t> Planner::devices_needed(const Workload& workload,
+                                               int64_t memory_bytes) const {
+  if (one_device(workload).bytes() <= memory_bytes) return 1;
+  const auto filled = fill(units(workload), buffer_bytes(workload), memory_bytes);
+  if (filled.empty()) return std::nullopt;
+  return std::ssize(filled);
+}
+
+bool Planner::fits(const Workload& workload, int64_t devices, int64_t memory_bytes) const {
+  const std::optional<int64_t> needed = devices_needed(workload, memory_bytes);
+  return needed && *needed <= devices;
+}
+
+int64_t Planner::most_sequences(int64_t context, int64_t devices, int64_t memory_bytes) const {
+  return largest(kMostSequences, [&](int64_t sequences) {
+    return fits({.context = context, .sequences = sequences}, devices, memory_bytes);
+  });
+}
+
+int64_t Planner::longest_context(int64_t sequences, int64_t devices, int64_t memory_bytes) const {
+  return largest(architecture_.max_positions, [&](int64_t context) {
+    return fits({.context = context, .sequences = sequences}, devices, memory_bytes);
+  });
+}
+
+}  // namespace octet::runtime
