@@ -291,7 +291,9 @@ void Interpreter::bind_parameters(const Statement& macro, const Arguments& argum
     given[i] = true;
   }
   std::vector<Pair> more_named;
-  for (const auto& [name, value] : arguments.named) {
+  for (const auto& argument : arguments.named) {
+    const std::string& name = argument.first;
+    const Value& value = argument.second;
     const auto known = std::find_if(parameters.begin(), parameters.end(),
                                     [&](const auto& each) { return each.first == name; });
     if (known == parameters.end()) {

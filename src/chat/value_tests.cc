@@ -84,7 +84,7 @@ constexpr auto kTests = std::to_array<Test>({
     {"sequence", is_sequence},
     {"callable",
      [](Interpreter&, const Value& v, const Arguments&) {
-       return v.if_callable() != nullptr;
+       return v.if_callable() != nullptr || v.is_undefined();
      }},
     {"odd",
      [](Interpreter& i, const Value& v, const Arguments&) { return is_multiple_plus(i, v, 1); }},
