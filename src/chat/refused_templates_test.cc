@@ -49,7 +49,7 @@ TEST(RefusedTemplates, SyntaxErrorsSayWhereTheyAre) {
       {"\n{{ x", "line 2: this tag has no }}"},
       {"{{ }}", "expected an expression before '}}'"},
       {"{{ x + }}", "expected an expression before '}}'"},
-      {"{{ (x }}", "this tag has no }}"},
+      {"{{ (x }}", "unexpected '}'"},
       {"{{ 'a }}", "this text has no closing '"},
       {"{# a", "this comment has no end"},
       {"{% raw %}", "no {% endraw %}"},
