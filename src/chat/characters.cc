@@ -196,7 +196,9 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep) {
 }
 
 std::string quoted(std::string_view text) {
-  const char quote = text.find('\'') != text.npos && text.find('"') == text.npos ? '"' : '\'';
+  const char quote =
+      text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"'
+                                                                                            : '\'';
   std::string out(1, quote);
   for (std::string_view character : characters(text)) {
     const char32_t point = code_point(character);
@@ -284,7 +286,8 @@ std::optional<int64_t> parse_integer(std::string_view text, int base) {
   prefixed('b', 2);
   if (base == 0) {
     // Python knows no octal numbers without a prefix: "010" is none.
-    if (digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != digits.npos)
+    if (digits.size() > 1 && digits[0] == '0' &&
+        digits.find_first_not_of('0') != std::string_view::npos)
       return std::nullopt;
     base = 10;
   }

@@ -63,7 +63,7 @@ class JsonWriter {
     const size_t known = kEscaped.find(character);
     const auto point =
         static_cast<uint32_t>(tokenizer::decode_character(character, character.size()));
-    if (known != kEscaped.npos) {
+    if (known != std::string_view::npos) {
       out_ += '\\';
       out_ += kLetters[known];
     } else if (point >= 0x10000 && style_.ascii) {

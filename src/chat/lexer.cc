@@ -270,7 +270,7 @@ class Lexer {
       const char c = text[++i];
       static constexpr std::string_view kLetters = "abfnrtv\\'\"";
       static constexpr std::string_view kMeanings = "\a\b\f\n\r\t\v\\'\"";
-      if (const size_t known = kLetters.find(c); known != kLetters.npos) {
+      if (const size_t known = kLetters.find(c); known != std::string_view::npos) {
         out += kMeanings[known];
       } else if (c == 'x' || c == 'u' || c == 'U') {
         const size_t count = c == 'x' ? 2 : c == 'u' ? 4 : 8;

@@ -13,7 +13,7 @@ namespace octet::chat {
 /// A template comes with a model and may be hostile; within these it can neither hang nor exhaust
 /// memory.
 struct Limits {
-  int64_t steps = 5'000'000;               ///< expressions, statements and elements gone over
+  int64_t steps = 5'000'000;                ///< expressions, statements and elements gone over
   int64_t bytes = int64_t{1} << 29;         ///< text and elements made or searched, all together
   int64_t prompt_bytes = int64_t{1} << 26;  ///< of the result
 };

@@ -19,8 +19,8 @@ constexpr std::string_view kMarkupMethods = " capitalize lower lstrip rstrip str
 constexpr std::string_view kLoopMethods = " changed cycle ";
 
 bool listed(std::string_view names, std::string_view name) {
-  if (name.empty() || name.find(' ') != name.npos) return false;
-  return names.find(" " + std::string(name) + " ") != names.npos;
+  if (name.empty() || name.find(' ') != std::string_view::npos) return false;
+  return names.find(" " + std::string(name) + " ") != std::string_view::npos;
 }
 
 [[noreturn]] void not_supported(const Account& account, const Callable& method) {

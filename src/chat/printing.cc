@@ -62,7 +62,7 @@ std::string html_escaped(std::string_view text) {
     static constexpr std::string_view kMarks = "&<>'\"";
     static constexpr const char* kNames[] = {"&amp;", "&lt;", "&gt;", "&#39;", "&#34;"};
     const size_t known = kMarks.find(c);
-    if (known == kMarks.npos) {
+    if (known == std::string_view::npos) {
       out += c;
     } else {
       out += kNames[known];

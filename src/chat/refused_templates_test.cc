@@ -90,7 +90,8 @@ TEST(RefusedTemplates, NothingRunsForEver) {
       "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}"
       "{% endfor %}{% endfor %}{% endfor %}";
   expect_error(nested_loops, "more than");
-  expect_error("{% for a in range(9000) %}{% for b in range(900) %}{% endfor %}{% endfor %}", "steps");
+  expect_error("{% for a in range(9000) %}{% for b in range(900) %}{% endfor %}{% endfor %}",
+               "steps");
   expect_error("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "nested too deeply");
   expect_error("{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}",
                "levels deep");
