@@ -93,7 +93,7 @@ bool has_method(const Value& object, std::string_view name) {
 Value call_method(Interpreter& interpreter, const Callable& method, const Arguments& arguments) {
   Account& account = interpreter.account();
   if (const std::string* text = method.self.if_text()) {
-    const Value result = call_text_method(account, *text, method.name, arguments);
+    Value result = call_text_method(account, *text, method.name, arguments);
     if (!method.self.is_markup()) return result;
     if (result.if_sequence() != nullptr ||
         (result.if_text() != nullptr && !listed(kMarkupMethods, method.name)))

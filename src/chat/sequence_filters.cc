@@ -90,6 +90,7 @@ std::vector<Value> sorted(Account& account, const std::vector<Value>& elements,
                    : less(account, keys[left], keys[right]);
   });
   std::vector<Value> result;
+  result.reserve(elements.size());
   for (size_t index : order) result.push_back(elements[index]);
   return result;
 }
@@ -118,6 +119,7 @@ Value sort(Interpreter& interpreter, const Value& value, const Arguments& argume
     account.fail("sorting by several attributes is not supported");
   const std::vector<Value> elements = elements_of(account, value);
   std::vector<Value> keys;
+  keys.reserve(elements.size());
   for (const Value& element : elements)
     keys.push_back(without_case(interpreter, at_path(interpreter, element, path), case_sensitive));
   return make_sequence(account, sorted(account, elements, keys, matched[0] && matched[0]->truth()));
@@ -248,7 +250,8 @@ Value map(Interpreter& interpreter, const Value& value, const Arguments& argumen
     for (const Value& element : elements_if_any(account, value)) {
       Value found = at_path(interpreter, element, *matched[0]);
       const bool absent = found.is_undefined() && matched[1] && !matched[1]->is_none();
-      results.push_back(absent ? *matched[1] : std::move(found));
+      if (absent) found = *matched[1];
+      results.push_back(std::move(found));
     }
   } else {
     const std::string& filter = text_of(account, arguments.positional[0], "map's filter");

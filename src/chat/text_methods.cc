@@ -36,6 +36,7 @@ Value pieces(const Call& call, const std::vector<std::string_view>& views,
              Sequence::Kind kind = Sequence::Kind::list) {
   call.account.elements(3 * views.size());
   std::vector<Value> elements;
+  elements.reserve(views.size());
   for (std::string_view view : views) elements.push_back(Value::text(std::string(view)));
   return make_sequence(call.account, std::move(elements), kind);
 }
