@@ -67,6 +67,19 @@ TEST_F(SmolLM2, Fp32TokenisesAndContinuesLikeTheReferenceUpToTheFirstNarrowMargi
   }
 }
 
+TEST_F(SmolLM2, ChatIsPutIntoWordsAsTheReferenceDoes) {
+  const model::Loaded loaded = load(Method::llm_int8);
+  ASSERT_NE(loaded.chat, nullptr) << loaded.chat_problem;
+  const chat::Message messages[] = {{"user", "What is the capital of France?"}};
+  chat::Conversation conversation;
+  conversation.messages = chat::messages_json(messages);
+  EXPECT_EQ(loaded.chat->render(conversation, {}), reference_["chat"]["rendered"]);
+  EXPECT_EQ(loaded.chat->encode(conversation, {}, *loaded.tokenizer),
+            reference_["chat"]["prompt_ids"].get<std::vector<int32_t>>());
+  const auto end = loaded.tokenizer->find("<|im_end|>");
+  EXPECT_EQ(loaded.chat->end_of_turn({}, *loaded.tokenizer), std::vector<int32_t>{end.value()});
+}
+
 TEST_F(SmolLM2, PerplexityOfFp32IsTheReferences) {
   model::Loaded loaded = load(Method::fp32);
   const double expected = reference_["perplexity"][0]["perplexity"].get<double>();

@@ -130,7 +130,25 @@ def torch_seeds():
     yield "legacy", torch_legacy(state, {"0": (6, bytes(range(24))), "1": (4, bytes(8))})
 
 
+def chat_template_seeds():
+    families = pathlib.Path(__file__).resolve().parents[1] / "tests/chat/templates.json"
+    for name, template in json.loads(families.read_text(encoding="utf-8"))["templates"].items():
+        yield name, template.encode()
+    expressions = ("1 + 2 * -3 // 4 % 5 ** 2 / 1.5e-3", "'a' ~ \"b\\x41\\u00fc\" * 3", "[1, (2,), {'k': none}][::-1]",
+                   "messages[1:]|selectattr('role', 'eq', 'user')|map(attribute='content')|join(', ')",
+                   "tools|tojson(indent=2)|indent(4, true)|replace('\\n', '')|title|trim('x')",
+                   "messages is iterable and messages is not mapping or not x in 'abc'", "'%s %d' % ('x', 5)",
+                   "dict(a=1, **{'b': 2}).items()|dictsort|list|tojson(sort_keys=true)", "'{} {k}'.format(1, k=2)",
+                   "' a b,c '.split(',')[0].strip().upper().center(9, '*').rsplit(none, 1)",
+                   "range(1, 9, 3)|batch(2)|first if true else namespace(x=1).x", "strftime_now('%d %b %Y')",
+                   "[3, 1]|sort(reverse=true)|unique|sum + [1]|max|abs|round(2)|int|float", "'<b>'|safe + '<i>'|e")
+    for number, expression in enumerate(expressions):
+        yield f"expression-{number}", b"{{- " + expression.encode() + b" -}}"
+
+
 def seeds():
+    for name, content in chat_template_seeds():
+        yield "chat_template", name, content
     for name, content in torch_seeds():
         yield "torch", name, content
     for dtype in SAFETENSORS_TYPES:

@@ -43,6 +43,23 @@ struct GenerateOptions {
   bool ignore_eos = false;
 };
 
+/// One message of a conversation.
+struct Message {
+  std::string role;  ///< system, user, assistant, tool … as the model's chat template knows it
+  std::string content;
+};
+
+/// How a conversation is put into words besides its messages.
+struct ChatOptions {
+  std::string tools = {};  ///< JSON array of the functions the model may call; empty: none
+  /// JSON object of further variables of the template (enable_thinking …); empty: none.
+  std::string variables = {};
+  /// The text ends with what an answer of the model begins with.
+  bool add_generation_prompt = true;
+  /// Of a model with several templates; empty: tool_use when there are tools, else default.
+  std::string template_name = {};
+};
+
 /// A generated token.
 struct Token {
   int32_t id = 0;
@@ -74,6 +91,11 @@ class Model {
   Generation generate(std::span<const int32_t> prompt, const GenerateOptions& options = {},
                       const std::function<bool(const Token&)>& on_token = {});
 
+  /// Answers the last of the messages; an answer also ends at the token that ends a turn.
+  Generation chat(std::span<const Message> messages, const GenerateOptions& options = {},
+                  const ChatOptions& chat = {},
+                  const std::function<bool(const Token&)>& on_token = {});
+
   /// log p(tokens[i + 1] | tokens[0 … i]) for i in [0, tokens.size() − 1), natural logarithms.
   std::vector<double> score(std::span<const int32_t> tokens);
 
@@ -81,6 +103,13 @@ class Model {
   /// With what the model's tokenizer adds around a text (a start token), if `add_special`.
   std::vector<int32_t> encode(std::string_view text, bool add_special = true) const;
   std::string decode(std::span<const int32_t> tokens) const;
+
+  bool has_chat_template() const;
+  /// The text of a conversation by the model's chat template, as transformers makes it. It holds
+  /// its special tokens: encode(text, false) gives the prompt. Dates in it are today's.
+  std::string render_chat(std::span<const Message> messages, const ChatOptions& options = {}) const;
+  /// The same for messages as a JSON array of objects, which may hold tool calls and more.
+  std::string render_chat(std::string_view messages_json, const ChatOptions& options = {}) const;
 
   /// Writes the converted model to a new or empty directory, from which load() is faster.
   void save(const std::filesystem::path& directory) const;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "chat/model_chat.h"
 #include "device/cpu.h"
 #include "device/thread_team.h"
 #include "evaluate/perplexity.h"
@@ -79,6 +80,10 @@ struct Model::Implementation {
       fail("{}: no tokenizer ({}); work with token ids", path.string(), loaded.tokenizer_problem);
     return *loaded.tokenizer;
   }
+  const chat::ModelChat& chat() const {
+    if (loaded.chat == nullptr) fail("{}; give the whole prompt as text", loaded.chat_problem);
+    return *loaded.chat;
+  }
   int activation_bits() const { return loaded.model.precision().activation_bits; }
   void check(std::span<const int32_t> tokens) const {
     const int64_t vocabulary = loaded.model.architecture().vocabulary_size;
@@ -87,6 +92,9 @@ struct Model::Implementation {
         fail("token id {} lies outside the model's vocabulary of {}", token, vocabulary);
     }
   }
+
+  Generation generate(std::span<const int32_t> prompt, runtime::GenerateOptions asked,
+                      const std::function<bool(const Token&)>& on_token);
 
   std::filesystem::path path;
   device::Cpu cpu;
@@ -110,10 +118,24 @@ Generation Model::generate(std::string_view prompt, const GenerateOptions& optio
 
 Generation Model::generate(std::span<const int32_t> prompt, const GenerateOptions& options,
                            const std::function<bool(const Token&)>& on_token) {
-  model::Loaded& loaded = implementation_->loaded;
-  implementation_->check(prompt);
-  const int64_t trained = loaded.model.architecture().max_positions;
+  return implementation_->generate(
+      prompt, runtime_options(options, implementation_->activation_bits()), on_token);
+}
+
+Generation Model::chat(std::span<const Message> messages, const GenerateOptions& options,
+                       const ChatOptions& chat, const std::function<bool(const Token&)>& on_token) {
   runtime::GenerateOptions asked = runtime_options(options, implementation_->activation_bits());
+  const std::vector<int32_t> prompt = encode(render_chat(messages, chat), false);
+  asked.end_tokens =
+      implementation_->chat().end_of_turn(chat::local_time(), implementation_->tokenizer());
+  return implementation_->generate(prompt, std::move(asked), on_token);
+}
+
+Generation Model::Implementation::generate(std::span<const int32_t> prompt,
+                                           runtime::GenerateOptions asked,
+                                           const std::function<bool(const Token&)>& on_token) {
+  check(prompt);
+  const int64_t trained = loaded.model.architecture().max_positions;
   const auto length = static_cast<int64_t>(prompt.size());
   const bool encoder_decoder = loaded.model.architecture().encoder_decoder();
   if (trained > 0 && !encoder_decoder) {
@@ -121,7 +143,7 @@ Generation Model::generate(std::span<const int32_t> prompt, const GenerateOption
       fail("the prompt has {} tokens, the model {} positions; shorten it", length, trained);
     asked.max_tokens = std::min(asked.max_tokens, trained - length);
   }
-  runtime::Session session(loaded.model, implementation_->cpu, length + asked.max_tokens);
+  runtime::Session session(loaded.model, cpu, length + asked.max_tokens);
   std::optional<tokenizer::StreamDecoder> decoder;
   if (loaded.tokenizer != nullptr) {
     decoder.emplace(*loaded.tokenizer);
@@ -164,6 +186,26 @@ std::vector<int32_t> Model::encode(std::string_view text, bool add_special) cons
 
 std::string Model::decode(std::span<const int32_t> tokens) const {
   return implementation_->tokenizer().decode(tokens);
+}
+
+bool Model::has_chat_template() const {
+  return implementation_->loaded.chat != nullptr;
+}
+
+std::string Model::render_chat(std::span<const Message> messages,
+                               const ChatOptions& options) const {
+  std::vector<chat::Message> plain;
+  for (const Message& message : messages) plain.push_back({message.role, message.content});
+  return render_chat(chat::messages_json(plain), options);
+}
+
+std::string Model::render_chat(std::string_view messages_json, const ChatOptions& options) const {
+  return implementation_->chat().render({.messages = std::string(messages_json),
+                                         .tools = options.tools,
+                                         .variables = options.variables,
+                                         .add_generation_prompt = options.add_generation_prompt,
+                                         .template_name = options.template_name},
+                                        chat::local_time());
 }
 
 void Model::save(const std::filesystem::path& directory) const {

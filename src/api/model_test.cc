@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "support/shared_data.h"
+#include "support/temporary_directory.h"
 
 namespace octet {
 namespace {
@@ -80,6 +83,29 @@ TEST_F(Stories, SavedModelsGiveTheSameText) {
   EXPECT_EQ(saved.generate("Once", {.max_tokens = 20}).text,
             model.generate("Once", {.max_tokens = 20}).text);
   std::filesystem::remove_all(directory);
+}
+
+TEST_F(Stories, ChatsByTheTemplateThatIsThere) {
+  EXPECT_FALSE(Model::load(path_).has_chat_template());
+  const Message messages[] = {{"system", "Be kind."}, {"user", "Hi"}};
+  EXPECT_THROW(Model::load(path_).render_chat(messages), Error);
+
+  const test::TemporaryDirectory copy;
+  std::filesystem::copy(path_, copy.path());
+  std::ofstream(copy.path() / "chat_template.jinja")
+      << "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+         "{{ tools | length if tools }}{% if add_generation_prompt %}Once{% endif %}";
+  Model model = Model::load(copy.path());
+  ASSERT_TRUE(model.has_chat_template());
+  const std::string text = "system: Be kind.\nuser: Hi\n";
+  EXPECT_EQ(model.render_chat(messages), text + "Once");
+  EXPECT_EQ(model.render_chat(messages, {.tools = "[{}]", .add_generation_prompt = false}),
+            text + "1");
+  EXPECT_EQ(model.render_chat(R"([{"role": "user", "content": "Hi"}])"), "user: Hi\nOnce");
+  EXPECT_THROW(model.render_chat("{}"), Error);
+  const GenerateOptions options = {.max_tokens = 8, .temperature = 0};
+  EXPECT_EQ(model.chat(messages, options).text,
+            model.generate(model.encode(text + "Once", false), options).text);
 }
 
 TEST_F(Stories, SaysWhatItIs) {

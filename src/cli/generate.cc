@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "chat/model_chat.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/loading.h"
@@ -28,7 +29,8 @@ constexpr const char* kExamples = R"(Examples:
   octet generate -m model.gguf -p "The capital of France is" -n 32
   octet generate -m model/ -f prompt.txt --temp 0 --json
   echo "Once upon a time" | octet generate -m model/ --method bf16
-  octet generate -m model/ --prompt-ids 1,403,407 -n 8 --temp 0)";
+  octet generate -m model/ --prompt-ids 1,403,407 -n 8 --temp 0
+  octet generate -m model/ --chat --system "Answer briefly." -p "What is the capital of France?")";
 
 constexpr int64_t kDefaultContext = 4096;
 
@@ -40,6 +42,8 @@ struct GenerateCommand {
   int64_t max_tokens = 128;
   runtime::Sampling sampling;
   bool ignore_eos = false;
+  bool chat = false;
+  std::optional<std::string> system;
 };
 
 void add_sampling_options(CLI::App& app, GenerateCommand& command) {
@@ -85,12 +89,30 @@ std::string prompt_text(const GenerateCommand& command) {
   return text;
 }
 
+const chat::ModelChat& chat_of(const model::Loaded& loaded) {
+  if (loaded.chat == nullptr) fail("{}; leave --chat out", loaded.chat_problem);
+  return *loaded.chat;
+}
+
+/// The one message of --chat.
+chat::Conversation conversation(const GenerateCommand& command, const std::string& text) {
+  std::vector<chat::Message> messages;
+  if (command.system) messages.push_back({"system", *command.system});
+  messages.push_back({"user", text});
+  chat::Conversation conversation;
+  conversation.messages = chat::messages_json(messages);
+  return conversation;
+}
+
 std::vector<int32_t> prompt_tokens(const GenerateCommand& command, const std::string& text,
                                    const model::Loaded& loaded) {
   if (!command.prompt_ids) {
     const tokenizer::Tokenizer& tokenizer =
         need_tokenizer(loaded, command.common, "give --prompt-ids instead of text");
-    std::vector<int32_t> ids = tokenizer.encode(text, {.add_special = true, .parse_special = true});
+    std::vector<int32_t> ids =
+        command.chat
+            ? chat_of(loaded).encode(conversation(command, text), chat::local_time(), tokenizer)
+            : tokenizer.encode(text, {.add_special = true, .parse_special = true});
     if (ids.empty()) fail("the prompt is empty and this model's tokenizer adds no start token");
     return ids;
   }
@@ -221,6 +243,9 @@ int run_generate(const GenerateCommand& command) {
           command.prompt_ids.has_value() >
       1)
     throw UsageError("-p, -f and --prompt-ids exclude each other");
+  if (command.chat && command.prompt_ids)
+    throw UsageError("--chat takes a message's text, not --prompt-ids");
+  if (command.system && !command.chat) throw UsageError("--system needs --chat");
   std::string text;
   if (!command.prompt_ids) text = prompt_text(command);
   device::Cpu cpu = open_cpu(command.common);
@@ -244,6 +269,8 @@ int run_generate(const GenerateCommand& command) {
   options.ignore_eos = command.ignore_eos;
   options.activation_bits = loaded.model.precision().activation_bits;
   options.stop_early = interrupted;
+  if (command.chat)
+    options.end_tokens = chat_of(loaded).end_of_turn(chat::local_time(), *loaded.tokenizer);
   runtime::Session session(loaded.model, cpu, length + options.max_tokens);
 
   // What an encoder-decoder writes does not go on from its prompt.
@@ -288,6 +315,12 @@ void add_generate(CLI::App& app, Action& action) {
   prompt("-p,--prompt", command->prompt, "The text itself", "TEXT");
   prompt("-f,--file", command->prompt_file, "A file that holds it; - is standard input", "FILE");
   prompt("--prompt-ids", command->prompt_ids, "Token ids, with commas", "IDS");
+  sub->add_flag("--chat", command->chat,
+                "The prompt is a message to answer, put into words by the model's chat template")
+      ->group("Chat");
+  sub->add_option("--system", command->system, "With --chat: a system message before it")
+      ->group("Chat")
+      ->type_name("TEXT");
   sub->add_option("-n,--n-predict", command->max_tokens, "Tokens to generate at most")
       ->type_name("N")
       ->capture_default_str()

@@ -129,6 +129,8 @@ class Model {
   Model& operator=(Model&&) noexcept;
 
   const Architecture& architecture() const { return architecture_; }
+  /// Other tokens than the description's end a text.
+  void set_end_tokens(std::vector<int32_t> ids) { architecture_.end_tokens = std::move(ids); }
   const linear::Precision& precision() const { return precision_; }
   const Weights& weights() const { return weights_; }
   ops::CacheType cache_type() const;

@@ -34,6 +34,15 @@ bool contains(std::span<const int32_t> tokens, int32_t token) {
   return false;
 }
 
+/// The model's end tokens and those of the options, as far as the model can choose them.
+std::vector<int32_t> end_tokens(const model::Architecture& architecture,
+                                const GenerateOptions& options) {
+  std::vector<int32_t> ends = architecture.end_tokens;
+  ends.insert(ends.end(), options.end_tokens.begin(), options.end_tokens.end());
+  std::erase_if(ends, [&](int32_t id) { return id < 0 || id >= architecture.vocabulary_size; });
+  return ends;
+}
+
 }  // namespace
 
 Generated generate(Session& session, const model::Model& model, std::span<const int32_t> prompt,
@@ -46,7 +55,7 @@ Generated generate(Session& session, const model::Model& model, std::span<const 
          length, session.context());
   }
   const OpenSequence sequence(session);
-  const std::vector<int32_t>& ends = model.architecture().end_tokens;
+  const std::vector<int32_t> ends = end_tokens(model.architecture(), options);
   const std::span<const int32_t> forbidden =
       options.ignore_eos ? std::span<const int32_t>(ends) : std::span<const int32_t>();
   auto start = std::chrono::steady_clock::now();

@@ -85,6 +85,8 @@ struct GenerateOptions {
   Sampling sampling;
   bool ignore_eos = false;
   int activation_bits = 16;
+  /// What ends the text besides the model's own end tokens.
+  std::vector<int32_t> end_tokens = {};
   /// Asked between the chunks of a long prompt; when it says true, generation ends without tokens.
   std::function<bool()> stop_early = {};
 };

@@ -4,6 +4,7 @@
 usage: tests/cli/generate_test.py [--octet build/release/octet] [unittest arguments]
 """
 
+import json
 import os
 import pathlib
 import signal
@@ -90,6 +91,42 @@ class Generate(CliTest):
                 by_flag = self.generate("-p", prompt, "-n", 1)["prompt_ids"]
                 by_pipe = self.generate("-n", 1, stdin=None, input=prompt.encode())["prompt_ids"]
                 self.assertEqual(by_flag, by_pipe)
+
+    @needs(STORIES)
+    def test_chat_puts_the_prompt_into_the_models_template(self):
+        model = self.copy_of(STORIES)
+        config = model / "tokenizer_config.json"
+        settings = json.loads(config.read_text()) if config.exists() else {}
+        settings["chat_template"] = (
+            "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}"
+            "{% if add_generation_prompt %}Once{% endif %}")
+        config.write_text(json.dumps(settings))
+        arguments = ("generate", "-m", model, "-n", 2, "--temp", 0)
+        chat = self.json_of(*arguments, "--chat", "--system", "Be kind.", "-p", " Hi ")
+        # The template's text is all there is: no start token is added.
+        plain = self.json_of(*arguments, "-p", "system: Be kind.\nuser: Hi\nOnce")
+        self.assertEqual(chat["prompt_ids"], plain["prompt_ids"][1:])
+        settings["chat_template"] = "\n{{ raise_exception('not today') }}"
+        config.write_text(json.dumps(settings))
+        self.expect_error(octet(*arguments, "--chat", "-p", "Hi"), 1, "line 2", "not today")
+
+    @needs(STORIES)
+    def test_chat_needs_a_template_and_a_message(self):
+        self.expect_error(octet("generate", "-m", STORIES, "--chat", "-p", "x"), 1,
+                          "chat template", "--chat")
+        self.expect_error(octet("generate", "-m", STORIES, "--chat", "--prompt-ids", "1"), 2,
+                          "--prompt-ids")
+        self.expect_error(octet("generate", "-m", STORIES, "--system", "s", "-p", "x"), 2, "--chat")
+
+    @needs(STORIES)
+    def test_generation_ends_at_the_end_tokens_of_generation_config(self):
+        model = self.copy_of(STORIES)
+        arguments = ("generate", "-m", model, "-p", "Once upon a time", "-n", 12, "--temp", 0)
+        ids = [token["id"] for token in self.json_of(*arguments)["tokens"]]
+        (model / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, ids[5]]}))
+        ended = self.json_of(*arguments)
+        self.assertEqual(ended["stopped"], "end")
+        self.assertEqual([token["id"] for token in ended["tokens"]], ids[:ids.index(ids[5])])
 
     @needs(STORIES)
     def test_prompt_length_and_ids_are_checked(self):
@@ -180,6 +217,18 @@ class Generate(CliTest):
                               "--temp", 0, "-c", 2048)
         self.assertTrue(result["text"].startswith(" Paris."), result["text"])
         self.assertLess(result["memory"]["peak_rss_bytes"], 260e6)
+
+    @needs(SMOLLM2)
+    @needs(MODELS / "smollm2-135m.reference.json")
+    def test_smollm2_chats_as_the_reference_does(self):
+        chat = json.loads((MODELS / "smollm2-135m.reference.json").read_text())["chat"]
+        result = self.json_of("generate", "-m", SMOLLM2, "--chat", "-p",
+                              "What is the capital of France?", "-n", 48, "--temp", 0)
+        self.assertEqual(result["prompt_ids"], chat["prompt_ids"])
+        self.assertTrue(result["text"].startswith("The capital of France is Paris."))
+        short = self.json_of("generate", "-m", SMOLLM2, "--chat", "--system", "Reply with one word.",
+                             "-p", "Say yes.", "-n", 200, "--temp", 0)
+        self.assertEqual(short["stopped"], "end")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 // From a checkpoint on disk to a Model.
 #include "model/load/load.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
+#include "base/file.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/hub_cache.h"
 #include "checkpoint/huggingface.h"
+#include "checkpoint/json_text.h"
 #include "model/families/families.h"
 #include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
@@ -17,16 +21,43 @@ namespace octet::model {
 
 namespace {
 
+/// The GGUF metadata of a converted model's directory, whose tokeniser came from such a file.
+template <typename Function>
+auto with_vocabulary(const std::filesystem::path& path, Function function) {
+  const MappedFile file(path);
+  const std::string name = path.string();
+  return function(checkpoint::parse_gguf(file.bytes(), name), name);
+}
+
 std::unique_ptr<tokenizer::Tokenizer> read_tokenizer(const checkpoint::Checkpoint& checkpoint) {
   if (const checkpoint::Gguf* gguf = checkpoint.gguf()) {
     return gguf_tokenizer(*gguf, checkpoint.path().string());
   }
   if (const auto vocabulary = checkpoint.sibling(kVocabularyFile)) {
-    const MappedFile file(*vocabulary);
-    const checkpoint::Gguf gguf = checkpoint::parse_gguf(file.bytes(), vocabulary->string());
-    return gguf_tokenizer(gguf, vocabulary->string());
+    return with_vocabulary(*vocabulary, gguf_tokenizer);
   }
   return tokenizer::load_tokenizer(checkpoint.path());
+}
+
+chat::ModelChat read_chat(const checkpoint::Checkpoint& checkpoint,
+                          const tokenizer::Tokenizer* tokenizer) {
+  if (const auto vocabulary = checkpoint.sibling(kVocabularyFile)) {
+    return with_vocabulary(*vocabulary, [&](const checkpoint::Gguf& gguf, const std::string& file) {
+      return chat::gguf_chat(gguf, file, tokenizer);
+    });
+  }
+  return chat::read_model_chat(checkpoint, tokenizer);
+}
+
+/// The end tokens of generation_config.json, which go before those of config.json.
+std::vector<int32_t> generation_end_tokens(const checkpoint::Checkpoint& checkpoint) {
+  const auto path = checkpoint.sibling("generation_config.json");
+  if (!path || checkpoint.gguf() != nullptr) return {};
+  constexpr size_t kLargestBytes = size_t{1} << 20;
+  const nlohmann::json json =
+      checkpoint::parse_json(read_file(*path, kLargestBytes), path->string());
+  if (!json.is_object()) fail("{}: is no JSON object", path->string());
+  return Config(json, path->string(), [](const std::string&) { return false; }).end_tokens();
 }
 
 Loaded pack_model(device::Cpu& cpu, const WeightReader& reader, const LoadOptions& options) {
@@ -57,6 +88,13 @@ Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptio
   } catch (const Error& error) {
     loaded.tokenizer_problem = error.what();
   }
+  try {
+    loaded.chat = std::make_unique<chat::ModelChat>(read_chat(*checkpoint, loaded.tokenizer.get()));
+  } catch (const Error& error) {
+    loaded.chat_problem = error.what();
+  }
+  std::vector<int32_t> ends = generation_end_tokens(*checkpoint);
+  if (!ends.empty()) loaded.model.set_end_tokens(std::move(ends));
   return loaded;
 }
 
@@ -64,6 +102,7 @@ Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
                    const LoadOptions& options) {
   Loaded loaded = pack_model(cpu, RandomWeights(config), options);
   loaded.tokenizer_problem = "random weights have none";
+  loaded.chat_problem = loaded.tokenizer_problem;
   return loaded;
 }
 

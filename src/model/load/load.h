@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "chat/model_chat.h"
 #include "linear/precision.h"
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
@@ -45,6 +46,8 @@ struct Loaded {
   std::string tokenizer_problem;                    ///< why it is null
   int64_t weights_bytes_16bit = 0;                  ///< what the same weights take in 16 bits
   std::vector<KeptShare> kept;                      ///< `kept` mode only
+  std::unique_ptr<chat::ModelChat> chat = {};       ///< null without a chat template …
+  std::string chat_problem = {};                    ///< … for this reason
 };
 
 /// Opens a Hugging Face directory, a .gguf file or a directory written by save_quantized.
