@@ -55,8 +55,8 @@ class Config {
   int64_t rotary_dim(int64_t head_dim, double otherwise = 1,
                      std::string_view key = "partial_rotary_factor") const;
   /// Rotary frequencies of `rotary_dim` dimensions from rope_theta (or `theta_key`; `theta` when
-  /// there is none) with rope_scaling, or from rope_parameters. Types default, linear, llama3, yarn
-  /// and longrope; others are an Error.
+  /// there is none) with rope_scaling, or from rope_parameters. Types default, linear,
+  /// dynamic, llama3, yarn and longrope; others are an Error.
   Rope rope(int64_t rotary_dim, double theta = 10000,
             std::string_view theta_key = "rope_theta") const;
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -105,8 +106,9 @@ TEST(Config, NamesOptionsThatItsFamilyDoesNotSupport) {
              {"num_layers", 2},    {"num_heads", 4},
              {"d_ff", 64},         {"feed_forward_proj", "gated-snake"}};
   for (const Case& c : {
-           Case{changed("llama", "rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}),
-                "dynamic"},
+           Case{changed("llama", "rope_scaling", {{"type", "dynamic"}, {"factor", 0.5}}), "0.5"},
+           Case{changed("llama", "rope_scaling", {{"type", "proportional"}, {"factor", 2.0}}),
+                "proportional"},
            Case{changed("llama", "rope_scaling", {{"type", "longrope"}, {"long_factor", {1.0}}}),
                 "short_factor"},
            Case{changed("llama", "rope_scaling", {{"type", "linear"}, {"factor", 0.0}}), "factor"},
@@ -145,10 +147,29 @@ TEST(Config, LongropeChoosesItsFrequenciesByTheContext) {
   const std::vector<double> fours(8, 4.0);
   object["rope_scaling"] = {{"type", "su"}, {"short_factor", ones}, {"long_factor", fours}};
   const Rope rope = describe(object).rope;
-  EXPECT_EQ(rope.frequencies(16)[0], 1.0f);
-  EXPECT_EQ(rope.frequencies(17)[0], 0.25f);
+  std::vector<float> unused;
+  EXPECT_EQ(rope.frequencies(16, unused)[0], 1.0f);
+  EXPECT_EQ(rope.frequencies(17, unused)[0], 0.25f);
   // √(1 + ln(64/16) / ln 16)
   EXPECT_FLOAT_EQ(rope.attention_factor, static_cast<float>(std::sqrt(1.5)));
+}
+
+TEST(Config, DynamicRopeStretchesItsBaseByTheContext) {
+  const Rope rope =
+      describe(changed("llama", "rope_scaling", {{"type", "dynamic"}, {"factor", 4.0}})).rope;
+  std::vector<float> storage;
+  for (const int64_t context : {0, 1, 64}) {
+    const auto usual = rope.frequencies(context, storage);
+    EXPECT_TRUE(std::ranges::equal(usual, describe(llama_config()).rope.inverse_frequencies));
+  }
+  // Twice the 64 positions of training: the base grows by (4·2 − 3)^(16/14).
+  const auto stretched = rope.frequencies(128, storage);
+  ASSERT_EQ(stretched.size(), 8u);
+  for (int i = 0; i < 8; ++i) {
+    const double base = 10000 * std::pow(5.0, 16.0 / 14.0);
+    EXPECT_FLOAT_EQ(stretched[static_cast<size_t>(i)],
+                    static_cast<float>(std::pow(base, -i / 8.0)));
+  }
 }
 
 TEST(Config, ReadsRopeInBothSpellings) {
