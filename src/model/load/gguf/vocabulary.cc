@@ -28,6 +28,10 @@ std::unique_ptr<tokenizer::Tokenizer> gguf_tokenizer(const checkpoint::Gguf& ggu
   vocabulary.add_bos = metadata.boolean(base + "add_bos_token");
   vocabulary.add_eos = metadata.boolean(base + "add_eos_token");
   vocabulary.add_space_prefix = metadata.boolean(base + "add_space_prefix");
+  vocabulary.remove_extra_whitespaces = metadata.boolean(base + "remove_extra_whitespaces");
+  if (const auto bytes = metadata.integers(base + "precompiled_charsmap")) {
+    vocabulary.charsmap.assign(bytes->begin(), bytes->end());
+  }
   return tokenizer::make_gguf_tokenizer(vocabulary);
 }
 
