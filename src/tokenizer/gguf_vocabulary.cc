@@ -217,6 +217,34 @@ void make_unigram(const GgufVocabulary& source, Pipeline& pipeline) {
 
 }  // namespace
 
+GgufVocabulary read_gguf_vocabulary(const checkpoint::GgufMetadata& metadata,
+                                    const std::string& file) {
+  const std::string base = "tokenizer.ggml.";
+  const auto model = metadata.string(base + "model");
+  if (!model) fail("{}: carries no tokeniser (tokenizer.ggml.model)", file);
+  GgufVocabulary vocabulary;
+  vocabulary.file = file;
+  vocabulary.model = *model;
+  vocabulary.pre = metadata.string(base + "pre").value_or("");
+  if (auto tokens = metadata.strings(base + "tokens")) vocabulary.tokens = std::move(*tokens);
+  if (auto merges = metadata.strings(base + "merges")) vocabulary.merges = std::move(*merges);
+  if (auto scores = metadata.numbers(base + "scores")) vocabulary.scores = std::move(*scores);
+  if (const auto types = metadata.integers(base + "token_type")) {
+    vocabulary.types.assign(types->begin(), types->end());
+  }
+  vocabulary.bos = metadata.integer(base + "bos_token_id");
+  vocabulary.eos = metadata.integer(base + "eos_token_id");
+  vocabulary.unknown = metadata.integer(base + "unknown_token_id");
+  vocabulary.add_bos = metadata.boolean(base + "add_bos_token");
+  vocabulary.add_eos = metadata.boolean(base + "add_eos_token");
+  vocabulary.add_space_prefix = metadata.boolean(base + "add_space_prefix");
+  vocabulary.remove_extra_whitespaces = metadata.boolean(base + "remove_extra_whitespaces");
+  if (const auto bytes = metadata.integers(base + "precompiled_charsmap")) {
+    vocabulary.charsmap.assign(bytes->begin(), bytes->end());
+  }
+  return vocabulary;
+}
+
 std::unique_ptr<Tokenizer> make_gguf_tokenizer(const GgufVocabulary& source) {
   check_sizes(source);
   Pipeline pipeline;

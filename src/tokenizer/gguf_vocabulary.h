@@ -1,4 +1,4 @@
-// The vocabulary of a GGUF file as plain data, for make_gguf_tokenizer().
+// The vocabulary in a GGUF file's metadata as plain data, for make_gguf_tokenizer().
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checkpoint/gguf.h"
 #include "tokenizer/token_id.h"
 
 namespace octet::tokenizer {
@@ -29,5 +30,10 @@ struct GgufVocabulary {
   std::optional<bool> remove_extra_whitespaces;  ///< remove_extra_whitespaces ("t5")
   std::string charsmap;                          ///< precompiled_charsmap: bytes ("t5")
 };
+
+/// Its texts live as long as the bytes the metadata were parsed from. Throws Error, naming `file`,
+/// when there is none or a key has the wrong type.
+GgufVocabulary read_gguf_vocabulary(const checkpoint::GgufMetadata& metadata,
+                                    const std::string& file);
 
 }  // namespace octet::tokenizer

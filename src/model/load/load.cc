@@ -6,7 +6,6 @@
 #include "model/families/families.h"
 #include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
-#include "model/load/gguf/model.h"
 #include "model/load/packer.h"
 #include "model/load/quantized.h"
 #include "model/load/random_weights.h"
@@ -14,6 +13,11 @@
 namespace octet::model {
 
 namespace {
+
+std::unique_ptr<tokenizer::Tokenizer> gguf_tokenizer(const checkpoint::Gguf& gguf,
+                                                     const std::string& file) {
+  return tokenizer::make_gguf_tokenizer(tokenizer::read_gguf_vocabulary(gguf.metadata, file));
+}
 
 std::unique_ptr<tokenizer::Tokenizer> read_tokenizer(const checkpoint::Checkpoint& checkpoint) {
   if (const checkpoint::Gguf* gguf = checkpoint.gguf()) {

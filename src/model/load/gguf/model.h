@@ -1,7 +1,6 @@
-// A GGUF file seen as the Hugging Face checkpoint it was made from: config, tensors, vocabulary.
+// A GGUF file seen as the Hugging Face checkpoint it was made from: config and tensors.
 #pragma once
 
-#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -9,7 +8,6 @@
 #include "checkpoint/gguf.h"
 #include "model/architecture.h"
 #include "model/load/gguf/architecture.h"
-#include "tokenizer/tokenizer.h"
 
 namespace octet::model {
 
@@ -48,9 +46,5 @@ class GgufModel {
 /// The row that holds row `row` of Hugging Face's where rows are paired: per head they are kept as
 /// (2i, 2i+1) where Hugging Face has (i, i + head_dim/2).
 int64_t paired_row(int64_t row, int64_t head_dim);
-
-/// The tokeniser in the file's metadata. Throws Error when there is none or its kind is unknown.
-std::unique_ptr<tokenizer::Tokenizer> gguf_tokenizer(const checkpoint::Gguf& gguf,
-                                                     const std::string& file);
 
 }  // namespace octet::model
