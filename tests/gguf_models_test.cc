@@ -4,8 +4,10 @@
 
 #include <cmath>
 #include <cstring>
+#include <random>
 #include <set>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "model/load/gguf/architecture.h"
 #include "support/family_variant.h"
@@ -99,6 +101,32 @@ TEST_P(GgufVariant, QuantisedAndReloadedItGivesTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(Variants, GgufVariant, testing::ValuesIn(variants()),
                          [](const auto& tested) { return tested.param; });
+
+TEST(GgufArchitectures, ADamagedFileIsAnErrorOrAModelNeverACrash) {
+  const test::TemporaryDirectory directory;
+  const auto file = directory.path() / "model.gguf";
+  device::Cpu cpu(1);
+  std::mt19937 random(7);
+  for (const char* name : {"falcon_40b", "mixtral_no_window", "phi3_longrope_long",
+                           "stablelm_parallel_head_norms", "t5_gated_gelu"}) {
+    test::write_family_variant(name, directory.path());
+    test::write_gguf(directory.path(), file);
+    const std::string whole = read_file(file);
+    for (int i = 0; i < 80; ++i) {
+      std::string damaged = whole;
+      // Mostly in front, where metadata and descriptions are.
+      const size_t place = random() % (i % 8 == 0 ? whole.size() : 3000);
+      damaged[place] = static_cast<char>(damaged[place] ^ (1 << (random() % 8)));
+      if (i % 10 == 0) damaged.resize(place);
+      write_file(file, damaged);
+      try {
+        model::load(cpu, file, test::with_method(linear::Method::fp32));
+      } catch (const Error& error) {
+        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+      }
+    }
+  }
+}
 
 TEST(GgufArchitectures, EachIsTestedWithAVariant) {
   std::set<std::string> tested;

@@ -37,6 +37,9 @@ class Config {
   int64_t count_or(std::string_view key, int64_t otherwise) const;
   /// The first of these keys that is there (spellings differ between families).
   int64_t count_any(std::initializer_list<std::string_view> keys) const;
+  /// Likewise, for a number of layers: at most 10000, so that a damaged file cannot ask for more
+  /// descriptions than memory holds.
+  int64_t layer_count(std::initializer_list<std::string_view> keys) const;
 
   /// The activation under `key`; an unknown one is an Error that names it.
   ops::Activation activation(std::string_view key, std::string_view otherwise) const;

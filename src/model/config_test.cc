@@ -60,6 +60,9 @@ TEST(Config, NamesWhatIsWrong) {
     EXPECT_NE(message_of(object).find("\"hidden_size\""), std::string::npos) << bad;
   }
   json object = llama_config();
+  object["num_hidden_layers"] = 1 << 30;
+  EXPECT_NE(message_of(object).find("1073741824 layers"), std::string::npos);
+  object = llama_config();
   object["hidden_act"] = "snake";
   EXPECT_NE(message_of(object).find("snake"), std::string::npos);
   object = llama_config();
@@ -83,6 +86,7 @@ TEST(Config, NamesEveryFamilyWhenItsTypeIsUnknown) {
 json changed(const char* model_type, const char* key, const json& value) {
   json object = llama_config();
   object["model_type"] = model_type;
+  object["ffn_dim"] = 128;  // XGLM's name
   object[key] = value;
   return object;
 }
@@ -107,6 +111,13 @@ TEST(Config, NamesOptionsThatItsFamilyDoesNotSupport) {
              {"d_ff", 64},         {"feed_forward_proj", "gated-snake"}};
   for (const Case& c : {
            Case{changed("llama", "rope_scaling", {{"type", "dynamic"}, {"factor", 0.5}}), "0.5"},
+           Case{changed("llama", "rope_parameters",
+                        {{"full_attention", {{"rope_theta", 1e6}, {"rope_type", "default"}}}}),
+                "full_attention"},
+           Case{changed("qwen2", "rope_scaling", {{"mrope_section", {16, 24, 24}}}),
+                "mrope_section"},
+           Case{changed("xglm", "add_cross_attention", true), "add_cross_attention"},
+           Case{changed("gpt_bigcode", "add_cross_attention", true), "add_cross_attention"},
            Case{changed("llama", "rope_scaling", {{"type", "proportional"}, {"factor", 2.0}}),
                 "proportional"},
            Case{changed("llama", "rope_scaling", {{"type", "longrope"}, {"long_factor", {1.0}}}),

@@ -29,6 +29,13 @@ class RopeOptions {
     if (object_ != nullptr && !object_->is_object()) {
       fail("{}: \"rope_parameters\" or \"rope_scaling\" is not an object", config.file());
     }
+    if (object_ == nullptr) return;
+    for (const auto& [key, value] : object_->items()) {
+      // Gemma 3's have one set for each kind of layer.
+      if (value.is_object() || key == "mrope_section") {
+        fail("{}: RoPE options \"{}\" are not supported", config.file(), key);
+      }
+    }
   }
 
   const Config& config() const { return config_; }
