@@ -58,6 +58,7 @@ int run(int argc, char** argv) {
   add_inspect(app, action);
   add_bench(app, action);
   add_devices(app, action);
+  add_families(app, action);
   add_completion(app, action);
   try {
     app.parse(argc, argv);

@@ -69,4 +69,7 @@ std::span<const GgufArchitecture> gguf_architectures();
 /// Null when there is none of that name.
 const GgufArchitecture* find_gguf_architecture(std::string_view name);
 
+/// The one that models of a config.json's model_type become; null when converters take none.
+const GgufArchitecture* gguf_architecture_of(std::string_view model_type);
+
 }  // namespace octet::model

@@ -216,4 +216,12 @@ const GgufArchitecture* find_gguf_architecture(std::string_view name) {
   return found == table.end() ? nullptr : &*found;
 }
 
+const GgufArchitecture* gguf_architecture_of(std::string_view model_type) {
+  const auto table = gguf_architectures();
+  const auto found = std::ranges::find_if(table, [&](const GgufArchitecture& each) {
+    return std::ranges::find(each.model_types, model_type) != each.model_types.end();
+  });
+  return found == table.end() ? nullptr : &*found;
+}
+
 }  // namespace octet::model
