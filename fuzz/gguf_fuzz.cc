@@ -1,4 +1,5 @@
-// Any bytes as a GGUF file: an Error, or metadata and tensors that can be read.
+// Any bytes as a GGUF file: an Error, or metadata and tensors that can be read and, when there is a
+// vocabulary, a tokeniser that takes the text in general.name.
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,8 @@
 #include "base/error.h"
 #include "checkpoint/decode.h"
 #include "checkpoint/gguf.h"
+#include "tokenizer/gguf_vocabulary.h"
+#include "tokenizer/tokenizer.h"
 
 namespace {
 
@@ -36,6 +39,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       access([&] { return metadata.numbers(key); });
       access([&] { return metadata.strings(key); });
     }
+    access([&] {
+      const auto tokenizer = octet::tokenizer::make_gguf_tokenizer(
+          octet::tokenizer::read_gguf_vocabulary(metadata, "input"));
+      return tokenizer->decode(
+          tokenizer->encode(metadata.string("general.name").value_or("a text of 12 words's")));
+    });
     for (const auto& [name, view] : content.tensors) {
       if (!octet::tensor::is_floating(view.dtype)) continue;
       std::vector<float> values(static_cast<size_t>(view.elements()));

@@ -146,6 +146,30 @@ def chat_template_seeds():
         yield f"expression-{number}", b"{{- " + expression.encode() + b" -}}"
 
 
+def gguf_vocabulary_seeds():
+    """One vocabulary for each kind of tokeniser."""
+    def strings(*texts):
+        return array(8, len(texts), b"".join(text(each) for each in texts))
+
+    letters = [b"a", b"b", b"ab", b"\xc4\xa0", b"<|end|>"]
+    yield "vocabulary-gpt2", {
+        b"tokenizer.ggml.model": (8, text(b"gpt2")), b"tokenizer.ggml.pre": (8, text(b"llama-bpe")),
+        b"tokenizer.ggml.tokens": strings(*letters), b"tokenizer.ggml.merges": strings(b"a b"),
+        b"tokenizer.ggml.token_type": array(5, 5, struct.pack("<5i", 1, 1, 1, 1, 3)),
+        b"tokenizer.ggml.bos_token_id": (4, struct.pack("<I", 4)),
+        b"general.name": (8, text(b"ab a<|end|>"))}
+    pieces = [b"<pad>", b"</s>", b"<unk>", b"\xe2\x96\x81", b"a", b"b", b"ab"]
+    for model in (b"llama", b"t5"):
+        yield "vocabulary-" + model.decode(), {
+            b"tokenizer.ggml.model": (8, text(model)), b"tokenizer.ggml.tokens": strings(*pieces),
+            b"tokenizer.ggml.scores": array(6, 7, struct.pack("<7f", 0, 0, 0, -1, -2, -3, -4)),
+            b"tokenizer.ggml.token_type": array(5, 7, struct.pack("<7i", 3, 3, 2, 1, 1, 1, 1)),
+            b"tokenizer.ggml.eos_token_id": (4, struct.pack("<I", 1)),
+            b"tokenizer.ggml.add_eos_token": (7, b"\1"),
+            b"tokenizer.ggml.remove_extra_whitespaces": (7, b"\1"),
+            b"general.name": (8, text(b"ab  ba x</s>"))}
+
+
 def seeds():
     for name, content in chat_template_seeds():
         yield "chat_template", name, content
@@ -168,6 +192,8 @@ def seeds():
     yield "gguf", "scalars", gguf(scalars, {})
     yield "gguf", "arrays", gguf(arrays, {b"w": ("F32", [2, 2])}, version=2)
     yield "gguf", "empty", gguf({}, {})
+    for name, pairs in gguf_vocabulary_seeds():
+        yield "gguf", name, gguf(pairs, {})
     for kind, (_, elements, _) in GGUF_TYPES.items():
         yield "gguf", kind.lower(), gguf({}, {b"w": (kind, [elements, 2]), b"b": ("F32", [3])})
 

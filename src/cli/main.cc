@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
   add_plan(app, action);
   add_bench(app, action);
   add_devices(app, action);
+  add_families(app, action);
   add_completion(app, action);
   try {
     app.parse(argc, argv);

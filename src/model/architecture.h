@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,14 +29,17 @@ struct Rope {
   bool interleaved = false;
   std::vector<float> inverse_frequencies;  ///< [rotary_dim / 2], scaling already applied
   float attention_factor = 1;              ///< multiplies cos and sin (yarn, longrope)
-  /// Instead of inverse_frequencies where the context is longer than short_context (longrope).
-  std::vector<float> long_inverse_frequencies;
+  /// Where the context is longer than short_context, these replace inverse_frequencies (longrope),
+  /// or the base grows with the context by dynamic_factor (dynamic NTK).
   int64_t short_context = 0;
+  std::vector<float> long_inverse_frequencies;
+  double dynamic_factor = 0;  ///< 0: the base stays
+  double theta = 0;           ///< the base that grows
 
-  const std::vector<float>& frequencies(int64_t context) const {
-    const bool longer = !long_inverse_frequencies.empty() && context > short_context;
-    return longer ? long_inverse_frequencies : inverse_frequencies;
-  }
+  /// [rotary_dim / 2] for a context of that many positions. It is the context's size and not how
+  /// far a sequence has come that decides, so keys of earlier positions stay valid and a prompt's
+  /// chunks give the same bits. What has to be computed is kept in `storage`.
+  std::span<const float> frequencies(int64_t context, std::vector<float>& storage) const;
 };
 
 /// A weight matrix of the checkpoint that a linear layer is made of; several are stacked along the

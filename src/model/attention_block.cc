@@ -32,7 +32,8 @@ void ForwardPass::plan_attention() {
 
 void ForwardPass::rotary_angles() {
   const Rope& rope = architecture_.rope;
-  const std::vector<float>& frequencies = rope.frequencies(step_.context);
+  const std::span<const float> frequencies =
+      rope.frequencies(step_.context, scratch_.rope_frequencies);
   const int64_t pairs = rope.rotary_dim / 2;
   scratch_.cos.ensure(rows_ * pairs);
   scratch_.sin.ensure(rows_ * pairs);

@@ -81,6 +81,12 @@ int64_t Config::count_any(std::initializer_list<std::string_view> keys) const {
   fail("{}: has no \"{}\"", file_, *keys.begin());
 }
 
+int64_t Config::layer_count(std::initializer_list<std::string_view> keys) const {
+  const int64_t layers = count_any(keys);
+  if (layers > 10000) fail("{}: {} layers are over 10000", file_, layers);
+  return layers;
+}
+
 ops::Activation Config::activation(std::string_view key, std::string_view otherwise) const {
   return activation_named(text_or(key, otherwise), key);
 }

@@ -37,6 +37,9 @@ class Config {
   int64_t count_or(std::string_view key, int64_t otherwise) const;
   /// The first of these keys that is there (spellings differ between families).
   int64_t count_any(std::initializer_list<std::string_view> keys) const;
+  /// Likewise, for a number of layers: at most 10000, so that a damaged file cannot ask for more
+  /// descriptions than memory holds.
+  int64_t layer_count(std::initializer_list<std::string_view> keys) const;
 
   /// The activation under `key`; an unknown one is an Error that names it.
   ops::Activation activation(std::string_view key, std::string_view otherwise) const;
@@ -55,8 +58,8 @@ class Config {
   int64_t rotary_dim(int64_t head_dim, double otherwise = 1,
                      std::string_view key = "partial_rotary_factor") const;
   /// Rotary frequencies of `rotary_dim` dimensions from rope_theta (or `theta_key`; `theta` when
-  /// there is none) with rope_scaling, or from rope_parameters. Types default, linear, llama3, yarn
-  /// and longrope; others are an Error.
+  /// there is none) with rope_scaling, or from rope_parameters. Types default, linear,
+  /// dynamic, llama3, yarn and longrope; others are an Error.
   Rope rope(int64_t rotary_dim, double theta = 10000,
             std::string_view theta_key = "rope_theta") const;
 

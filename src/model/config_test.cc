@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -59,6 +60,9 @@ TEST(Config, NamesWhatIsWrong) {
     EXPECT_NE(message_of(object).find("\"hidden_size\""), std::string::npos) << bad;
   }
   json object = llama_config();
+  object["num_hidden_layers"] = 1 << 30;
+  EXPECT_NE(message_of(object).find("1073741824 layers"), std::string::npos);
+  object = llama_config();
   object["hidden_act"] = "snake";
   EXPECT_NE(message_of(object).find("snake"), std::string::npos);
   object = llama_config();
@@ -82,6 +86,7 @@ TEST(Config, NamesEveryFamilyWhenItsTypeIsUnknown) {
 json changed(const char* model_type, const char* key, const json& value) {
   json object = llama_config();
   object["model_type"] = model_type;
+  object["ffn_dim"] = 128;  // XGLM's name
   object[key] = value;
   return object;
 }
@@ -105,8 +110,16 @@ TEST(Config, NamesOptionsThatItsFamilyDoesNotSupport) {
              {"num_layers", 2},    {"num_heads", 4},
              {"d_ff", 64},         {"feed_forward_proj", "gated-snake"}};
   for (const Case& c : {
-           Case{changed("llama", "rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}),
-                "dynamic"},
+           Case{changed("llama", "rope_scaling", {{"type", "dynamic"}, {"factor", 0.5}}), "0.5"},
+           Case{changed("llama", "rope_parameters",
+                        {{"full_attention", {{"rope_theta", 1e6}, {"rope_type", "default"}}}}),
+                "full_attention"},
+           Case{changed("qwen2", "rope_scaling", {{"mrope_section", {16, 24, 24}}}),
+                "mrope_section"},
+           Case{changed("xglm", "add_cross_attention", true), "add_cross_attention"},
+           Case{changed("gpt_bigcode", "add_cross_attention", true), "add_cross_attention"},
+           Case{changed("llama", "rope_scaling", {{"type", "proportional"}, {"factor", 2.0}}),
+                "proportional"},
            Case{changed("llama", "rope_scaling", {{"type", "longrope"}, {"long_factor", {1.0}}}),
                 "short_factor"},
            Case{changed("llama", "rope_scaling", {{"type", "linear"}, {"factor", 0.0}}), "factor"},
@@ -145,10 +158,29 @@ TEST(Config, LongropeChoosesItsFrequenciesByTheContext) {
   const std::vector<double> fours(8, 4.0);
   object["rope_scaling"] = {{"type", "su"}, {"short_factor", ones}, {"long_factor", fours}};
   const Rope rope = describe(object).rope;
-  EXPECT_EQ(rope.frequencies(16)[0], 1.0f);
-  EXPECT_EQ(rope.frequencies(17)[0], 0.25f);
+  std::vector<float> unused;
+  EXPECT_EQ(rope.frequencies(16, unused)[0], 1.0f);
+  EXPECT_EQ(rope.frequencies(17, unused)[0], 0.25f);
   // √(1 + ln(64/16) / ln 16)
   EXPECT_FLOAT_EQ(rope.attention_factor, static_cast<float>(std::sqrt(1.5)));
+}
+
+TEST(Config, DynamicRopeStretchesItsBaseByTheContext) {
+  const Rope rope =
+      describe(changed("llama", "rope_scaling", {{"type", "dynamic"}, {"factor", 4.0}})).rope;
+  std::vector<float> storage;
+  for (const int64_t context : {0, 1, 64}) {
+    const auto usual = rope.frequencies(context, storage);
+    EXPECT_TRUE(std::ranges::equal(usual, describe(llama_config()).rope.inverse_frequencies));
+  }
+  // Twice the 64 positions of training: the base grows by (4·2 − 3)^(16/14).
+  const auto stretched = rope.frequencies(128, storage);
+  ASSERT_EQ(stretched.size(), 8u);
+  for (int i = 0; i < 8; ++i) {
+    const double base = 10000 * std::pow(5.0, 16.0 / 14.0);
+    EXPECT_FLOAT_EQ(stretched[static_cast<size_t>(i)],
+                    static_cast<float>(std::pow(base, -i / 8.0)));
+  }
 }
 
 TEST(Config, ReadsRopeInBothSpellings) {

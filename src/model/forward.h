@@ -26,6 +26,7 @@ class Scratch {
   tensor::Array<float> embedded;        ///< [rows, embedding_size] beside an embedding projection
   tensor::Array<float> cos;             ///< [rows, rotary_dim / 2]
   tensor::Array<float> sin;
+  std::vector<float> rope_frequencies;  ///< [rotary_dim / 2] of a base that grows
   linear::Workspace linear;
 };
 

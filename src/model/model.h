@@ -35,7 +35,7 @@ struct Step {
   std::span<const Slice> slices;
   std::span<const int64_t> logit_rows;  ///< rows of the step whose logits are wanted, ascending
   int activation_bits = 16;
-  /// The most positions that the sequences may come to have: longrope chooses by it.
+  /// The most positions that the sequences may come to have: Rope::frequencies chooses by it.
   int64_t context = 0;
 };
 

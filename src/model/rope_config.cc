@@ -29,6 +29,13 @@ class RopeOptions {
     if (object_ != nullptr && !object_->is_object()) {
       fail("{}: \"rope_parameters\" or \"rope_scaling\" is not an object", config.file());
     }
+    if (object_ == nullptr) return;
+    for (const auto& [key, value] : object_->items()) {
+      // Gemma 3's have one set for each kind of layer.
+      if (value.is_object() || key == "mrope_section") {
+        fail("{}: RoPE options \"{}\" are not supported", config.file(), key);
+      }
+    }
   }
 
   const Config& config() const { return config_; }
@@ -109,13 +116,12 @@ class RopeOptions {
 };
 
 /// θ^(−2i/d) for i in [0, d/2).
-std::vector<float> plain_frequencies(int64_t rotary_dim, double theta) {
-  std::vector<float> frequencies;
+void plain_frequencies(int64_t rotary_dim, double theta, std::vector<float>& frequencies) {
+  frequencies.clear();
   for (int64_t i = 0; i < rotary_dim; i += 2) {
     const double exponent = static_cast<double>(i) / static_cast<double>(rotary_dim);
     frequencies.push_back(static_cast<float>(1.0 / std::pow(theta, exponent)));
   }
-  return frequencies;
 }
 
 void divide(std::vector<float>& frequencies, const std::vector<float>& factors) {
@@ -186,6 +192,22 @@ void longrope(const RopeOptions& options, Rope& rope) {
   rope.attention_factor = static_cast<float>(options.number_or("attention_factor", attention));
 }
 
+/// Dynamic NTK: the base grows with the context beyond what the model was trained for. transformers
+/// takes the positions so far for the context, and so turns keys it has cached by other angles than
+/// the queries that meet them; see Rope::frequencies.
+void dynamic(const RopeOptions& options, double theta, Rope& rope) {
+  // A factor under 1 would make the base negative for long contexts.
+  rope.dynamic_factor = options.positive("factor");
+  if (rope.dynamic_factor < 1) {
+    fail("{}: RoPE's \"factor\" is {}, under 1", options.config().file(), rope.dynamic_factor);
+  }
+  if (rope.rotary_dim < 4) {
+    fail("{}: RoPE of type dynamic needs over 2 rotary dimensions", options.config().file());
+  }
+  rope.theta = theta;
+  rope.short_context = options.config().count("max_position_embeddings");
+}
+
 void check(const Rope& rope, const std::string& file) {
   // The largest angle whose cosine is worked out is 1e7; no context comes near a million here.
   const auto usable = [](float frequency) { return frequency >= 0 && frequency <= 10; };
@@ -197,6 +219,18 @@ void check(const Rope& rope, const std::string& file) {
 }
 
 }  // namespace
+
+std::span<const float> Rope::frequencies(int64_t context, std::vector<float>& storage) const {
+  if (context <= short_context) return inverse_frequencies;
+  if (!long_inverse_frequencies.empty()) return long_inverse_frequencies;
+  if (dynamic_factor == 0) return inverse_frequencies;
+  const auto dim = static_cast<double>(rotary_dim);
+  const double growth =
+      dynamic_factor * static_cast<double>(context) / static_cast<double>(short_context) -
+      (dynamic_factor - 1);
+  plain_frequencies(rotary_dim, theta * std::pow(growth, dim / (dim - 2)), storage);
+  return storage;
+}
 
 int64_t Config::rotary_dim(int64_t head_dim, double otherwise, std::string_view key) const {
   const RopeOptions options(*this);
@@ -216,11 +250,13 @@ Rope Config::rope(int64_t rotary_dim, double otherwise, std::string_view theta_k
   const double theta = options.theta(theta_key, otherwise);
   Rope rope;
   rope.rotary_dim = rotary_dim;
-  rope.inverse_frequencies = plain_frequencies(rotary_dim, theta);
+  plain_frequencies(rotary_dim, theta, rope.inverse_frequencies);
   const std::string type = options.type();
   if (type == "linear") {
     const double factor = options.positive("factor");
     for (float& each : rope.inverse_frequencies) each = static_cast<float>(each / factor);
+  } else if (type == "dynamic") {
+    dynamic(options, theta, rope);
   } else if (type == "llama3") {
     llama3(options, rope);
   } else if (type == "longrope" || type == "su" || (type == "yarn" && options.has("long_factor"))) {
@@ -231,7 +267,8 @@ Rope Config::rope(int64_t rotary_dim, double otherwise, std::string_view theta_k
     divide(rope.inverse_frequencies, options.factors("factors", rotary_dim / 2));
   } else if (type != "default") {
     fail(
-        "{}: RoPE of type \"{}\" is not supported (known: default, linear, llama3, yarn, longrope)",
+        "{}: RoPE of type \"{}\" is not supported (known: default, linear, dynamic, llama3, yarn, "
+        "longrope)",
         file_, type);
   }
   check(rope, file_);

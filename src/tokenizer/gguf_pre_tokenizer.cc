@@ -42,8 +42,10 @@ struct Family {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> table = {
-      {.names = {"gpt-2", "phi-2", "mpt", "olmo", "jais", "trillion", "exaone4", "granite-docling"},
+      {.names = {"gpt-2", "phi-2", "jais", "trillion", "exaone4", "granite-docling"},
        .patterns = {kGpt2Pattern}},
+      // GPT-NeoX's tokeniser; MPT, Pythia and OLMo have it too.
+      {.names = {"mpt", "olmo"}, .patterns = {kGpt2Pattern}, .compose = true},
       {.names = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"},
        .patterns = {kOneDigit, kGpt2Pattern}},
       {.names = {"llama-bpe", "llama3", "llama-v3", "falcon3"},
@@ -57,6 +59,10 @@ const std::vector<Family>& families() {
       {.names = {"tekken"}, .patterns = {kTekken}, .ignore_merges = true, .add_bos = true},
       {.names = {"falcon"}, .patterns = {kFalconPunctuation, kGpt2Pattern, kThreeDigits}},
       {.names = {"bloom", "poro-chat", "gpt3-finnish"}, .patterns = {kBloom}},
+      {.names = {"viking"}, .patterns = {kBloom, kOneDigit}},
+      {.names = {"deepseek-coder"},
+       .patterns = {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", "[一-龥ࠀ-一가-퟿]+",
+                    kOneDigit}},
       {.names = {"default", ""},
        .patterns = {kDefaultPunctuation, kGpt2Pattern, R"(\p{N}+)", kThreeDigits}},
   };

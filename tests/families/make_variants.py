@@ -83,52 +83,68 @@ CASES = {
         LLAMA, head_dim=16, rope_parameters={
             "rope_theta": 10000.0, "rope_type": "yarn", "factor": 4.0, "mscale": 0.7,
             "mscale_all_dim": 1.2, "truncate": False, "original_max_position_embeddings": 32})),
+    "llama_dynamic": ("llama", dict(
+        LLAMA, max_position_embeddings=32, rope_scaling={"type": "dynamic", "factor": 2.5})),
     "mistral_head_dim": ("mistral", dict(LLAMA, head_dim=16, sliding_window=9)),
     "mixtral_3_of_5": ("mixtral", dict(
         LLAMA, num_local_experts=5, num_experts_per_tok=3, sliding_window=12)),
+    "mixtral_no_window": ("mixtral", dict(LLAMA, num_local_experts=3, num_experts_per_tok=2)),
     "qwen2_some_windows": ("qwen2", dict(
         LLAMA, use_sliding_window=True, sliding_window=7, max_window_layers=1,
         tie_word_embeddings=True)),
+    "qwen2_no_windows": ("qwen2", dict(LLAMA)),
     "qwen3_biases": ("qwen3", dict(LLAMA, head_dim=24, attention_bias=True)),
     "gemma": ("gemma", dict(LLAMA, head_dim=16, hidden_activation=None)),
     "gemma2_wide_scores": ("gemma2", dict(
         LLAMA, head_dim=16, query_pre_attn_scalar=40, attn_logit_softcapping=2.0,
         final_logit_softcapping=3.0, sliding_window=6)),
+    "gemma2_usual_scores": ("gemma2", dict(
+        LLAMA, head_dim=16, query_pre_attn_scalar=16, sliding_window=6)),
     "olmo2_groups": ("olmo2", dict(LLAMA, rms_norm_eps=1e-4)),
     "phi_head_norms": ("phi", dict(LLAMA, qk_layernorm=True, partial_rotary_factor=0.5)),
+    "phi_plain": ("phi", dict(NEOX, partial_rotary_factor=0.5)),
     "phi3_longrope_short": ("phi3", dict(
         LLAMA, rope_scaling=LONGROPE, original_max_position_embeddings=64)),
     "phi3_longrope_long": ("phi3", dict(
         LLAMA, rope_scaling=LONGROPE, original_max_position_embeddings=32, sliding_window=20)),
     "phi3_partial": ("phi3", dict(LLAMA, partial_rotary_factor=0.5)),
     "starcoder2_window": ("starcoder2", dict(LLAMA, sliding_window=5, use_bias=False)),
+    "starcoder2_biases": ("starcoder2", dict(LLAMA, use_bias=True)),
     "stablelm": ("stablelm", dict(LLAMA, use_qkv_bias=True, partial_rotary_factor=0.25)),
     "stablelm_parallel_head_norms": ("stablelm", dict(
         LLAMA, qk_layernorm=True, use_parallel_residual=True, partial_rotary_factor=0.5)),
     "gpt2_layer_scales": ("gpt2", dict(
         GPT, scale_attn_by_inverse_layer_idx=True, n_inner=40, activation_function="relu")),
+    "gpt2_narrow": ("gpt2", dict(GPT, n_inner=40)),
     "gpt_neox_sequential": ("gpt_neox", dict(
         NEOX, use_parallel_residual=False, rotary_pct=0.5, rotary_emb_base=5000)),
+    "gpt_neox_usual_base": ("gpt_neox", dict(NEOX, use_parallel_residual=False, rotary_pct=0.5)),
     "gptj_whole_heads": ("gptj", dict(GPT, rotary_dim=8)),
     "gpt_neo_mostly_local": ("gpt_neo", dict(
         vocab_size=VOCABULARY, hidden_size=32, num_layers=3, num_heads=4, window_size=5,
         attention_types=[[["global"], 1], [["local"], 2]], intermediate_size=40,
         max_position_embeddings=128, bos_token_id=1, eos_token_id=2)),
     "gpt_bigcode_heads": ("gpt_bigcode", dict(GPT, multi_query=False)),
+    "gpt_bigcode_one_head": ("gpt_bigcode", dict(GPT, multi_query=True)),
     "bloom_residual_after_norm": ("bloom", dict(
         BLOOM, apply_residual_connection_post_layernorm=True)),
+    "bloom_plain": ("bloom", dict(BLOOM)),
     "xglm_unscaled": ("xglm", dict(
         vocab_size=VOCABULARY, d_model=32, num_layers=2, attention_heads=4, ffn_dim=48,
         max_position_embeddings=128, scale_embedding=False, activation_function="relu",
         bos_token_id=1, eos_token_id=2)),
     "mpt_clipped": ("mpt", dict(MPT, attn_config={"clip_qkv": 0.5, "softmax_scale": 0.7})),
+    "mpt_usual_scale": ("mpt", dict(MPT, attn_config={"clip_qkv": 0.5})),
     "falcon_40b": ("falcon", dict(FALCON, new_decoder_architecture=True, num_kv_heads=2)),
+    "falcon_7b": ("falcon", dict(FALCON)),
     "falcon2_11b": ("falcon", dict(
         FALCON, new_decoder_architecture=True, num_kv_heads=2, num_ln_in_parallel_attn=1,
         tie_word_embeddings=False)),
     "falcon_rw": ("falcon", dict(
         FALCON, alibi=True, multi_query=False, parallel_attn=False, bias=True)),
     "t5_gated_silu": ("t5", dict(T5, feed_forward_proj="gated-silu")),
+    "t5_relu": ("t5", dict(T5, feed_forward_proj="relu")),
+    "t5_gated_gelu": ("t5", dict(T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)),
     "t5_untied": ("t5", dict(T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
                              relative_attention_num_buckets=8, relative_attention_max_distance=20)),
 }

@@ -19,7 +19,7 @@ inline Logits all_logits(model::Model& model, device::Cpu& cpu, std::span<const 
                          int activation_bits = 16, size_t chunk = 0,
                          std::span<const int32_t> source = {}) {
   runtime::Session session(model, cpu,
-                           static_cast<int64_t>(std::max(tokens.size(), source.size())) + 1);
+                           static_cast<int64_t>(std::max(tokens.size(), source.size())));
   const runtime::SequenceId sequence = session.open();
   if (model.architecture().encoder_decoder()) session.encode(sequence, source, activation_bits);
   Logits logits;

@@ -10,7 +10,7 @@ Architecture describe_bloom(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count_any({"hidden_size", "n_embed"});
-  a.layers = config.count_any({"n_layer", "num_hidden_layers"});
+  a.layers = config.layer_count({"n_layer", "num_hidden_layers"});
   a.heads = a.kv_heads = config.count_any({"n_head", "num_attention_heads"});
   a.head_dim = equal_head_dim(a);
   a.intermediate_size = 4 * a.hidden_size;

@@ -46,7 +46,7 @@ Architecture describe_falcon(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count_any({"hidden_size", "n_embed"});
-  a.layers = config.count_any({"num_hidden_layers", "n_layer"});
+  a.layers = config.layer_count({"num_hidden_layers", "n_layer"});
   a.heads = config.count_any({"num_attention_heads", "n_head"});
   const bool new_architecture = config.flag_or("new_decoder_architecture", false);
   const bool multi_query = config.flag_or("multi_query", true);

@@ -1,7 +1,6 @@
 // The list of model families and the checks that hold for all of them.
 #include "model/families/families.h"
 
-#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -10,29 +9,29 @@ namespace octet::model {
 
 std::span<const Family> families() {
   static constexpr Family table[] = {
-      {"bloom", describe_bloom},
-      {"falcon", describe_falcon},
-      {"gemma", describe_gemma},
-      {"gemma2", describe_gemma2},
-      {"gpt2", describe_gpt2},
-      {"gpt_bigcode", describe_gpt_bigcode},
-      {"gpt_neo", describe_gpt_neo},
-      {"gpt_neox", describe_gpt_neox},
-      {"gptj", describe_gptj},
-      {"llama", describe_llama},
-      {"mistral", describe_mistral},
-      {"mixtral", describe_mixtral},
-      {"mpt", describe_mpt},
-      {"olmo2", describe_olmo2},
-      {"opt", describe_opt},
-      {"phi", describe_phi},
-      {"phi3", describe_phi3},
-      {"qwen2", describe_qwen2},
-      {"qwen3", describe_qwen3},
-      {"stablelm", describe_stablelm},
-      {"starcoder2", describe_starcoder2},
-      {"t5", describe_t5},
-      {"xglm", describe_xglm},
+      {"bloom", "BLOOM, BLOOMZ", describe_bloom},
+      {"falcon", "Falcon 7B, 40B, 180B, RW; Falcon 2 11B", describe_falcon},
+      {"gemma", "Gemma", describe_gemma},
+      {"gemma2", "Gemma 2", describe_gemma2},
+      {"gpt2", "GPT-2", describe_gpt2},
+      {"gpt_bigcode", "StarCoder, SantaCoder", describe_gpt_bigcode},
+      {"gpt_neo", "GPT-Neo", describe_gpt_neo},
+      {"gpt_neox", "GPT-NeoX, Pythia", describe_gpt_neox},
+      {"gptj", "GPT-J", describe_gptj},
+      {"llama", "LLaMA, LLaMA 2, LLaMA 3, SmolLM, Falcon 3 and others", describe_llama},
+      {"mistral", "Mistral", describe_mistral},
+      {"mixtral", "Mixtral", describe_mixtral},
+      {"mpt", "MPT", describe_mpt},
+      {"olmo2", "OLMo 2", describe_olmo2},
+      {"opt", "OPT", describe_opt},
+      {"phi", "Phi-1, Phi-1.5, Phi-2", describe_phi},
+      {"phi3", "Phi-3, Phi-3.5, Phi-4", describe_phi3},
+      {"qwen2", "Qwen 1.5, Qwen2, Qwen2.5", describe_qwen2},
+      {"qwen3", "Qwen3", describe_qwen3},
+      {"stablelm", "StableLM", describe_stablelm},
+      {"starcoder2", "StarCoder2", describe_starcoder2},
+      {"t5", "T5 1.0 and 1.1, Flan-T5", describe_t5},
+      {"xglm", "XGLM, fairseq's dense models", describe_xglm},
   };
   return table;
 }
@@ -64,8 +63,6 @@ void check(const Architecture& a, const std::string& file) {
        {a.hidden_size, a.intermediate_size, a.query_size(), a.vocabulary_size, a.max_positions}) {
     if (size > kLargest) fail("{}: a size of {} is over {}", file, size, kLargest);
   }
-  if (std::max<int64_t>(a.layers, std::ssize(a.encoder_layer_names)) > 10000)
-    fail("{}: {} layers are over 10000", file, a.layers);
   if (const double weights = matrix_weights(a); weights > 0x1p50) {
     fail("{}: describes {:.1e} weights, which no machine holds", file, weights);
   }

@@ -10,6 +10,7 @@ namespace octet::model {
 
 struct Family {
   std::string_view model_type;  ///< as in Hugging Face's config.json
+  std::string_view models;      ///< what they are called, for readers
   Architecture (*describe)(const Config& config);
 };
 

@@ -16,7 +16,8 @@ Architecture gemma(const Config& config) {
   Architecture a = llama_like(
       config, {.qkv_bias = bias, .output_bias = bias, .tied_embeddings = true, .head_dim = 256});
   config.require("use_bidirectional_attention", false);
-  a.norm_weight_offset = 1;
+  // In GGUF files the norms' weights are the sums already.
+  a.norm_weight_offset = static_cast<float>(config.number_or("norm_weight_offset", 1));
   a.embedding_scale = static_cast<float>(std::sqrt(static_cast<double>(a.hidden_size)));
   a.activation = config.activation("hidden_activation", "gelu_pytorch_tanh");
   return a;

@@ -33,7 +33,7 @@ Architecture describe_gpt2(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count_any({"n_embd", "hidden_size"});
-  a.layers = config.count_any({"n_layer", "num_hidden_layers"});
+  a.layers = config.layer_count({"n_layer", "num_hidden_layers"});
   a.heads = a.kv_heads = config.count_any({"n_head", "num_attention_heads"});
   a.head_dim = std::max<int64_t>(1, a.hidden_size / a.heads);
   a.intermediate_size = config.count_or("n_inner", 4 * a.hidden_size);

@@ -1,4 +1,6 @@
 // GPT-BigCode (StarCoder, SantaCoder): GPT-2 with one key and value head for all queries.
+#include <nlohmann/json.hpp>
+
 #include "model/families/families.h"
 #include "model/families/naming.h"
 
@@ -8,7 +10,7 @@ Architecture describe_gpt_bigcode(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count_any({"n_embd", "hidden_size"});
-  a.layers = config.count_any({"n_layer", "num_hidden_layers"});
+  a.layers = config.layer_count({"n_layer", "num_hidden_layers"});
   a.heads = config.count_any({"n_head", "num_attention_heads"});
   const bool multi_query = config.flag_or("multi_query", true);
   a.kv_heads = multi_query ? 1 : a.heads;
@@ -19,6 +21,7 @@ Architecture describe_gpt_bigcode(const Config& config) {
   a.norm_epsilon = static_cast<float>(config.number_or("layer_norm_epsilon", 1e-5));
   a.positions = Positions::learned;
   a.activation = config.activation("activation_function", "gelu_pytorch_tanh");
+  config.require("add_cross_attention", false);
   a.attention_scale = config.flag_or("scale_attn_weights", true) ? usual_attention_scale(a) : 1;
   a.end_tokens = config.end_tokens();
 

@@ -56,7 +56,7 @@ Architecture describe_gpt_neo(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count("hidden_size");
-  a.layers = config.count_any({"num_layers", "num_hidden_layers"});
+  a.layers = config.layer_count({"num_layers", "num_hidden_layers"});
   a.heads = a.kv_heads = config.count_any({"num_heads", "num_attention_heads"});
   a.head_dim = equal_head_dim(a);
   a.intermediate_size = config.count_or("intermediate_size", 4 * a.hidden_size);

@@ -9,7 +9,7 @@ Architecture describe_gpt_neox(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count("hidden_size");
-  a.layers = config.count("num_hidden_layers");
+  a.layers = config.layer_count({"num_hidden_layers"});
   a.heads = a.kv_heads = config.count("num_attention_heads");
   a.head_dim = equal_head_dim(a);
   a.intermediate_size = config.count("intermediate_size");

@@ -26,7 +26,7 @@ Architecture llama_like(const Config& config, const LlamaVariant& variant) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count("hidden_size");
-  a.layers = config.count("num_hidden_layers");
+  a.layers = config.layer_count({"num_hidden_layers"});
   a.heads = config.count("num_attention_heads");
   a.kv_heads = config.count_or("num_key_value_heads", a.heads);
   a.head_dim =

@@ -38,6 +38,7 @@ void read_attention(Architecture& a, const Config& config) {
   attention.require("prefix_lm", false);
   attention.require("qk_ln", false);
   attention.require("attn_uses_sequence_id", false);
+  attention.require("rope", false);
   a.positions = Positions::alibi;
   a.alibi_slopes = slopes(a.heads, attention.number_or("alibi_bias_max", 8));
   a.attention_scale =
@@ -51,7 +52,7 @@ Architecture describe_mpt(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count_any({"d_model", "hidden_size"});
-  a.layers = config.count_any({"n_layers", "num_hidden_layers"});
+  a.layers = config.layer_count({"n_layers", "num_hidden_layers"});
   a.heads = a.kv_heads = config.count_any({"n_heads", "num_attention_heads"});
   a.head_dim = equal_head_dim(a);
   a.intermediate_size = static_cast<int64_t>(config.number_or("expansion_ratio", 4) *

@@ -43,7 +43,7 @@ Architecture describe_opt(const Config& config) {
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = config.count("hidden_size");
   a.embedding_size = config.count_or("word_embed_proj_dim", a.hidden_size);
-  a.layers = config.count("num_hidden_layers");
+  a.layers = config.layer_count({"num_hidden_layers"});
   a.heads = a.kv_heads = config.count("num_attention_heads");
   a.head_dim = std::max<int64_t>(1, a.hidden_size / a.heads);
   a.intermediate_size = config.count_any({"ffn_dim", "intermediate_size"});

@@ -68,8 +68,8 @@ Architecture describe_t5(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count("d_model");
-  const int64_t encoder_layers = config.count("num_layers");
-  a.layers = config.count_or("num_decoder_layers", encoder_layers);
+  const int64_t encoder_layers = config.layer_count({"num_layers"});
+  a.layers = config.layer_count({"num_decoder_layers", "num_layers"});
   a.heads = a.kv_heads = config.count("num_heads");
   a.head_dim = config.count("d_kv");
   a.intermediate_size = config.count("d_ff");

@@ -1,5 +1,6 @@
 // XGLM, and fairseq's dense models: OPT's blocks with sinusoidal positions and scaled embeddings.
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "model/families/families.h"
 #include "model/families/naming.h"
@@ -17,7 +18,7 @@ Architecture describe_xglm(const Config& config) {
   Architecture a;
   a.vocabulary_size = config.count("vocab_size");
   a.hidden_size = a.embedding_size = config.count_any({"d_model", "hidden_size"});
-  a.layers = config.count_any({"num_layers", "num_hidden_layers"});
+  a.layers = config.layer_count({"num_layers", "num_hidden_layers"});
   a.heads = a.kv_heads = config.count_any({"attention_heads", "num_attention_heads"});
   a.head_dim = equal_head_dim(a);
   a.intermediate_size = config.count("ffn_dim");
@@ -27,6 +28,7 @@ Architecture describe_xglm(const Config& config) {
   a.positions = Positions::sinusoidal;
   a.position_offset = kPositionOffset;
   a.activation = config.activation("activation_function", "gelu");
+  config.require("add_cross_attention", false);
   a.attention_scale = usual_attention_scale(a);
   if (config.flag_or("scale_embedding", true)) {
     a.embedding_scale = static_cast<float>(std::sqrt(static_cast<double>(a.hidden_size)));

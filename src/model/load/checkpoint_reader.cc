@@ -7,8 +7,9 @@
 
 #include "base/error.h"
 #include "checkpoint/decode.h"
+#include "model/families/families.h"
 #include "model/load/bitsandbytes.h"
-#include "model/load/gguf_model.h"
+#include "model/load/gguf/model.h"
 #include "quant/absmax.h"
 
 namespace octet::model {
@@ -19,12 +20,12 @@ using nlohmann::json;
 struct CheckpointReader::StoredRows {
   int64_t outputs = 0;
   int64_t head_dim = 0;
-  bool paired = false;        ///< GGUF's order within heads
+  bool paired = false;        ///< as GGUF keeps LLaMA's
   int64_t group_queries = 0;  ///< as MatrixName's
 
   bool in_order() const { return !paired && group_queries == 0; }
   int64_t row(int64_t row) const {
-    if (paired) return gguf_row(row, head_dim);
+    if (paired) return paired_row(row, head_dim);
     if (group_queries == 0) return row;
     const int64_t group_heads = group_queries + 2;
     const int64_t groups = outputs / (group_heads * head_dim);
@@ -39,7 +40,7 @@ struct CheckpointReader::StoredRows {
 
 /// One stored matrix and how its rows are to be read.
 struct CheckpointReader::Part {
-  const tensor::View* view;
+  tensor::View view;
   int64_t outputs;
   int64_t inputs;
   bool transposed;
@@ -54,12 +55,12 @@ struct CheckpointReader::Part {
         for (int64_t i = 0; i < inputs; ++i) *out++ = quant::dequantize_absmax(code[i], scale);
       }
     } else if (transposed) {
-      checkpoint::decode_columns_block(*view, first, rows, out);
+      checkpoint::decode_columns_block(view, first, rows, out);
     } else if (stored.in_order()) {
-      checkpoint::decode_rows(*view, first, rows, out);
+      checkpoint::decode_rows(view, first, rows, out);
     } else {
       for (int64_t i = 0; i < rows; ++i) {
-        checkpoint::decode_rows(*view, stored.row(first + i), 1, out + i * inputs);
+        checkpoint::decode_rows(view, stored.row(first + i), 1, out + i * inputs);
       }
     }
   }
@@ -71,17 +72,17 @@ struct CheckpointReader::Part {
   }
 
   const int8_t* codes(int64_t row) const {
-    return reinterpret_cast<const int8_t*>(view->bytes.data()) + row * inputs;
+    return reinterpret_cast<const int8_t*>(view.bytes.data()) + row * inputs;
   }
 
   /// True when rows lie in the file as plain numbers that packing can take from there.
   bool is_plain() const {
-    const tensor::DType type = view->dtype;
+    const tensor::DType type = view.dtype;
     return !transposed && (type == tensor::DType::f32 || type == tensor::DType::f16 ||
                            type == tensor::DType::bf16);
   }
   const std::byte* stored_row(int64_t row) const {
-    return view->bytes.data() + stored.row(row) * view->row_bytes();
+    return view.bytes.data() + stored.row(row) * view.row_bytes();
   }
 };
 
@@ -103,24 +104,32 @@ void read_stacked(const std::vector<Part>& parts, int64_t first, int64_t rows, E
 
 CheckpointReader::CheckpointReader(const checkpoint::Checkpoint& checkpoint)
     : checkpoint_(checkpoint), int8_(is_bitsandbytes(checkpoint)) {
-  const bool gguf = checkpoint.gguf() != nullptr;
-  const std::string path = checkpoint.path().string();
-  json_ = std::make_unique<json>(gguf ? huggingface_config(*checkpoint.gguf(), path)
-                                      : checkpoint.config());
+  std::string file = (checkpoint.path() / "config.json").string();
+  if (const checkpoint::Gguf* gguf = checkpoint.gguf()) {
+    file = checkpoint.path().string();
+    gguf_ = std::make_unique<GgufModel>(*gguf, file);
+  }
+  json_ = std::make_unique<json>(gguf_ ? gguf_->config() : checkpoint.config());
   config_ = std::make_unique<Config>(
-      *json_, gguf ? path : (checkpoint.path() / "config.json").string(),
-      [this](const std::string& name) { return checkpoint_.contains(stored_name(name)); });
+      *json_, file, [this](const std::string& name) { return find(name).has_value(); });
 }
 
 CheckpointReader::~CheckpointReader() = default;
 
-std::string CheckpointReader::stored_name(const std::string& name) const {
-  return checkpoint_.gguf() != nullptr ? gguf_tensor_name(name) : name;
+Architecture CheckpointReader::describe() const {
+  Architecture architecture = describe_architecture(*config_);
+  if (gguf_) gguf_->require_all_used(architecture);
+  return architecture;
 }
 
-const tensor::View& CheckpointReader::view(const std::string& name,
-                                           const tensor::Shape& shape) const {
-  return checkpoint_.at(stored_name(name), shape);
+std::optional<tensor::View> CheckpointReader::find(const std::string& name) const {
+  if (gguf_) return gguf_->find(name);
+  const tensor::View* view = checkpoint_.find(name);
+  return view == nullptr ? std::nullopt : std::optional(*view);
+}
+
+tensor::View CheckpointReader::view(const std::string& name, const tensor::Shape& shape) const {
+  return gguf_ ? gguf_->at(name, shape) : checkpoint_.at(name, shape);
 }
 
 bool CheckpointReader::is_code_matrix(const std::string& name) const {
@@ -132,26 +141,27 @@ CheckpointReader::Part CheckpointReader::part(const MatrixName& name, int64_t in
                                               int64_t head_dim) const {
   if (is_code_matrix(name.weight)) {
     // bitsandbytes turns GPT-2's transposed weights round.
-    return {.view = &checkpoint_.at(name.weight),
+    return {.view = checkpoint_.at(name.weight),
             .outputs = name.outputs,
             .inputs = inputs,
             .transposed = false,
             .stored = stored_rows(name, head_dim),
             .scales = bitsandbytes_scales(checkpoint_, name.weight, {name.outputs, inputs})};
   }
+  const bool transposed = name.transposed && gguf_ == nullptr;
   const tensor::Shape shape =
-      name.transposed ? tensor::Shape{inputs, name.outputs} : tensor::Shape{name.outputs, inputs};
-  return {.view = &view(name.weight, shape),
+      transposed ? tensor::Shape{inputs, name.outputs} : tensor::Shape{name.outputs, inputs};
+  return {.view = view(name.weight, shape),
           .outputs = name.outputs,
           .inputs = inputs,
-          .transposed = name.transposed,
+          .transposed = transposed,
           .stored = stored_rows(name, head_dim)};
 }
 
 CheckpointReader::StoredRows CheckpointReader::stored_rows(const MatrixName& name,
                                                            int64_t head_dim) const {
-  const bool paired = checkpoint_.gguf() != nullptr && gguf_rows_are_paired(name.weight);
-  return {name.outputs, head_dim, paired, name.group_queries};
+  if (gguf_ == nullptr) return {name.outputs, head_dim, false, name.group_queries};
+  return {name.outputs, head_dim, gguf_->rows_are_paired(name.weight), 0};
 }
 
 linear::WeightSource CheckpointReader::source(const LinearNames& names, int64_t head_dim) const {
@@ -159,15 +169,15 @@ linear::WeightSource CheckpointReader::source(const LinearNames& names, int64_t 
   bool all_bf16 = true;
   for (const MatrixName& name : names.parts) {
     parts.push_back(part(name, names.inputs, head_dim));
-    all_bf16 = all_bf16 && parts.back().view->dtype == tensor::DType::bf16;
+    all_bf16 = all_bf16 && parts.back().view.dtype == tensor::DType::bf16;
   }
   linear::WeightSource source;
   source.outputs = names.outputs();
   source.inputs = names.inputs;
   source.sixteen_bit = all_bf16 ? ops::SixteenBit::bf16 : ops::SixteenBit::f16;
-  const tensor::DType type = parts.front().view->dtype;
+  const tensor::DType type = parts.front().view.dtype;
   if (std::all_of(parts.begin(), parts.end(), [type](const Part& each) {
-        return each.is_plain() && each.view->dtype == type;
+        return each.is_plain() && each.view.dtype == type;
       })) {
     source.stored_type = type;
     source.stored_row = [parts](int64_t row) {
@@ -224,7 +234,7 @@ tensor::Array<float> CheckpointReader::bias(const LinearNames& names, int64_t he
 
 tensor::Array<float> CheckpointReader::vector(const std::string& name, int64_t size) const {
   tensor::Array<float> values(size);
-  const tensor::View& stored = view(name, {size});
+  const tensor::View stored = view(name, {size});
   checkpoint::decode_rows(stored, 0, 1, values.data());
   return values;
 }
@@ -232,7 +242,7 @@ tensor::Array<float> CheckpointReader::vector(const std::string& name, int64_t s
 tensor::Array<float> CheckpointReader::matrix(const std::string& name, int64_t rows,
                                               int64_t columns) const {
   tensor::Array<float> values(rows * columns);
-  const tensor::View& stored = view(name, {rows, columns});
+  const tensor::View stored = view(name, {rows, columns});
   checkpoint::decode_rows(stored, 0, rows, values.data());
   checkpoint_.release(stored);
   return values;
@@ -240,18 +250,14 @@ tensor::Array<float> CheckpointReader::matrix(const std::string& name, int64_t r
 
 void CheckpointReader::release(const LinearNames& names) const {
   for (const MatrixName& part : names.parts) {
-    if (const tensor::View* stored = checkpoint_.find(stored_name(part.weight))) {
-      checkpoint_.release(*stored);
-    }
+    if (const auto stored = find(part.weight)) checkpoint_.release(*stored);
   }
 }
 
 int64_t CheckpointReader::stored_bytes(const LinearNames& names) const {
   int64_t sum = 0;
   for (const MatrixName& part : names.parts) {
-    if (const tensor::View* stored = checkpoint_.find(stored_name(part.weight))) {
-      sum += static_cast<int64_t>(stored->bytes.size());
-    }
+    if (const auto stored = find(part.weight)) sum += static_cast<int64_t>(stored->bytes.size());
   }
   return sum;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "checkpoint/checkpoint.h"
@@ -11,12 +12,17 @@
 
 namespace octet::model {
 
+class GgufModel;
+
 class CheckpointReader : public WeightReader {
  public:
   explicit CheckpointReader(const checkpoint::Checkpoint& checkpoint);
   ~CheckpointReader() override;
 
   const Config& config() const override { return *config_; }
+  /// The description of the model that the checkpoint holds (describe_architecture); of a GGUF file
+  /// it has to use every tensor.
+  Architecture describe() const;
   linear::WeightSource source(const LinearNames& names, int64_t head_dim) const override;
   bool quantised() const override { return int8_; }
   bool has_codes(const LinearNames& names) const override;
@@ -35,11 +41,12 @@ class CheckpointReader : public WeightReader {
   Part part(const MatrixName& name, int64_t inputs, int64_t head_dim) const;
   /// True for a matrix of int8 codes.
   bool is_code_matrix(const std::string& name) const;
-  std::string stored_name(const std::string& name) const;
-  const tensor::View& view(const std::string& name, const tensor::Shape& shape) const;
+  std::optional<tensor::View> find(const std::string& name) const;
+  tensor::View view(const std::string& name, const tensor::Shape& shape) const;
 
   const checkpoint::Checkpoint& checkpoint_;
-  bool int8_;  ///< written by bitsandbytes
+  std::unique_ptr<GgufModel> gguf_;  ///< null for other formats
+  bool int8_;                        ///< written by bitsandbytes
   std::unique_ptr<nlohmann::json> json_;
   std::unique_ptr<Config> config_;
 };

@@ -12,7 +12,6 @@
 #include "model/families/families.h"
 #include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
-#include "model/load/gguf_model.h"
 #include "model/load/packer.h"
 #include "model/load/quantized.h"
 #include "model/load/random_weights.h"
@@ -20,6 +19,11 @@
 namespace octet::model {
 
 namespace {
+
+std::unique_ptr<tokenizer::Tokenizer> gguf_tokenizer(const checkpoint::Gguf& gguf,
+                                                     const std::string& file) {
+  return tokenizer::make_gguf_tokenizer(tokenizer::read_gguf_vocabulary(gguf.metadata, file));
+}
 
 /// The GGUF metadata of a converted model's directory, whose tokeniser came from such a file.
 template <typename Function>
@@ -60,8 +64,8 @@ std::vector<int32_t> generation_end_tokens(const checkpoint::Checkpoint& checkpo
   return Config(json, path->string(), [](const std::string&) { return false; }).end_tokens();
 }
 
-Loaded pack_model(device::Cpu& cpu, const WeightReader& reader, const LoadOptions& options) {
-  Architecture architecture = describe_architecture(reader.config());
+Loaded pack_model(device::Cpu& cpu, const WeightReader& reader, Architecture architecture,
+                  const LoadOptions& options) {
   Packer packer(cpu, reader, architecture, options);
   Weights weights = packer.pack();
   const int64_t bytes_16bit = 2 * architecture.parameters();
@@ -72,10 +76,10 @@ Loaded pack_model(device::Cpu& cpu, const WeightReader& reader, const LoadOption
 Loaded load_model(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
                   const LoadOptions& options) {
   if (is_quantized(checkpoint)) return load_quantized(cpu, checkpoint, options);
-  if (is_bitsandbytes(checkpoint)) {
-    return pack_model(cpu, CheckpointReader(checkpoint), fit_to_bitsandbytes(checkpoint, options));
-  }
-  return pack_model(cpu, CheckpointReader(checkpoint), options);
+  const CheckpointReader reader(checkpoint);
+  return pack_model(
+      cpu, reader, reader.describe(),
+      is_bitsandbytes(checkpoint) ? fit_to_bitsandbytes(checkpoint, options) : options);
 }
 
 }  // namespace
@@ -100,7 +104,8 @@ Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptio
 
 Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
                    const LoadOptions& options) {
-  Loaded loaded = pack_model(cpu, RandomWeights(config), options);
+  const RandomWeights weights(config);
+  Loaded loaded = pack_model(cpu, weights, describe_architecture(weights.config()), options);
   loaded.tokenizer_problem = "random weights have none";
   loaded.chat_problem = loaded.tokenizer_problem;
   return loaded;
@@ -120,7 +125,7 @@ Description describe(const std::filesystem::path& path) {
   } else {
     description.format =
         is_bitsandbytes(*checkpoint) ? "bitsandbytes" : checkpoint::name(checkpoint->format());
-    description.architecture = describe_architecture(CheckpointReader(*checkpoint).config());
+    description.architecture = CheckpointReader(*checkpoint).describe();
   }
   for (const std::string& name : checkpoint->names()) {
     const tensor::View& view = checkpoint->at(name);

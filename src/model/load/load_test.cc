@@ -8,7 +8,6 @@
 #include <random>
 
 #include "base/file.h"
-#include "model/load/gguf_model.h"
 #include "model/load/packer.h"
 #include "octet/error.h"
 #include "support/tiny_model.h"
@@ -191,21 +190,6 @@ TEST(Search, FindsColumnsThatReachTheThresholdInAnyRow) {
   wide.back() = -6;
   EXPECT_EQ(columns_reaching(cpu, {wide.data(), 3, 2000}, 6.0f),
             (std::vector<int32_t>{511, 512, 1999}));
-}
-
-TEST(GgufModel, RowsOfAHeadGoFromPairsToHalves) {
-  // Head dimension 4: GGUF keeps (0, 2, 1, 3) of Hugging Face's rows.
-  const std::vector<int64_t> expected = {0, 2, 1, 3, 4, 6, 5, 7};
-  for (int64_t row = 0; row < 8; ++row) {
-    EXPECT_EQ(gguf_row(row, 4), expected[static_cast<size_t>(row)]);
-  }
-}
-
-TEST(GgufModel, NamesFollowTheLayers) {
-  EXPECT_EQ(gguf_tensor_name("model.layers.12.self_attn.q_proj.weight"), "blk.12.attn_q.weight");
-  EXPECT_EQ(gguf_tensor_name("model.layers.0.input_layernorm.weight"), "blk.0.attn_norm.weight");
-  EXPECT_EQ(gguf_tensor_name("model.embed_tokens.weight"), "token_embd.weight");
-  EXPECT_EQ(gguf_tensor_name("something.else"), "something.else");
 }
 
 }  // namespace
