@@ -11,7 +11,7 @@ namespace {
 // never saturates.
 struct Avx2 {
   static constexpr int kStreamRows = 4;
-  static constexpr int kMaxRows = 4;
+  static constexpr int rows_at_once(int64_t) { return 4; }
   static constexpr uint8_t kBias = 0;
   // Eight of 16 registers hold sums.
   static constexpr int panels_at_once(int rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }

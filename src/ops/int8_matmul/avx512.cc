@@ -10,8 +10,9 @@ namespace {
 // again, modulo 2^32, before the first product.
 struct Avx512 {
   // 24 of 32 registers hold sums: of up to 6 rows × 4 panels, 8 × 3, 12 × 2 or 24 × 1.
-  static constexpr int kMaxRows = 8;
   static constexpr int kStreamRows = 12;
+  // Up to 16 rows are two blocks of 8, so that the weights pass twice and not three times.
+  static constexpr int rows_at_once(int64_t rows) { return rows <= 16 ? 8 : 6; }
   static constexpr uint8_t kBias = 0x80;
   static constexpr int panels_at_once(int rows) { return rows <= 6 ? 4 : 24 / rows; }
 

@@ -8,8 +8,8 @@ namespace {
 
 // As in avx512.cc, a + 128 enters and 128 · column sum is taken off again, modulo 2^32.
 struct AvxVnni {
-  static constexpr int kStreamRows = 3;
-  static constexpr int kMaxRows = 3;  // × 2 panels = 12 of 16 registers hold sums
+  static constexpr int kStreamRows = 3;  // × 2 panels = 12 of 16 registers hold sums
+  static constexpr int rows_at_once(int64_t) { return 3; }
   static constexpr uint8_t kBias = 0x80;
   static constexpr int panels_at_once(int rows) { return rows == 1 ? 4 : 2; }
 

@@ -3,7 +3,8 @@
 // A kernel file defines a type in its anonymous namespace and calls blocked_int8_matmul with it, so
 // everything here is compiled once per instruction set, with internal linkage. The type has
 //   kStreamRows              up to so many rows are multiplied in one pass while b streams by
-//   kMaxRows                 more are cut into blocks of this, which find b in a cache
+//   rows_at_once(rows)       more are cut into blocks of so many (≤ kStreamRows), which find b in a
+//                            cache
 //   kBias                    what the bytes of a are xored with (0x80: a + 128, unsigned)
 //   panels_at_once(rows)     panels it multiplies at once for so many rows
 //   multiply<Rows, Panels>(block)
@@ -15,7 +16,7 @@
 
 namespace octet::ops {
 
-// Up to kMaxRows rows × some panels × a block of k.
+// Up to kStreamRows rows × some panels × a block of k.
 struct Int8Block {
   const uint8_t* a = nullptr;  // biased rows, a_stride bytes apart
   int64_t a_stride = 0;
@@ -109,7 +110,7 @@ void bias_rows(const Int8MatmulArgs& args, int64_t row, int64_t rows, int64_t k,
 template <class Micro>
 void multiply_block(const Int8Block& block, int64_t rows, int64_t panels) {
   const bool single = rows <= Micro::kStreamRows;
-  const int64_t row_step = single ? rows : even_part(rows, Micro::kMaxRows, 1);
+  const int64_t row_step = single ? rows : even_part(rows, Micro::rows_at_once(rows), 1);
   const int64_t row_blocks = single ? 1 : (rows + row_step - 1) / row_step;
   const int64_t group_panels = even_part(panels, Micro::panels_at_once(row_step), 1);
   const int64_t next_group = group_panels * block.panel_bytes;
@@ -141,10 +142,10 @@ void blocked_int8_matmul(const Int8MatmulArgs& args) {
   const bool single = args.rows <= Micro::kStreamRows;
   const int64_t k_limit =
       single ? stream_k(args.rows) : even_part(larger(args.k, 64), kInt8BlockK, 64);
+  const int64_t at_once = Micro::rows_at_once(args.rows);
   const int64_t row_step =
       single ? args.rows
-             : even_part(args.rows, kInt8ScratchBytes / k_limit / Micro::kMaxRows * Micro::kMaxRows,
-                         Micro::kMaxRows);
+             : even_part(args.rows, kInt8ScratchBytes / k_limit / at_once * at_once, at_once);
   for (int64_t row = 0; row < args.rows; row += row_step) {
     const int64_t rows = smaller(row_step, args.rows - row);
     for (int64_t panel = 0; panel < args.panels; panel += kInt8SharedPanels) {
