@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import statistics
 import subprocess
@@ -214,23 +215,33 @@ def markdown(results: dict) -> str:
     return "\n".join(section for section in sections if section)
 
 
+def tic_step(highest: float) -> float:
+    """A round step that cuts an axis into five parts at most."""
+    power = 10 ** math.floor(math.log10(highest / 5))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= highest / 5)
+
+
 def panel(results: Results, column: tuple[str, str, str]) -> str:
     """gnuplot's commands for one measurement: a bar for each contender, from lowest to highest."""
     bars = []
+    highest = 0.0
     for contender in reversed(plan.CONTENDERS.values()):
         values = [value for value in results.of(*column, contender.key) if value is not None]
         if values:
+            highest = max(highest, *values)
             color = "#c0392b" if contender in plan.OCTETS else "#7f8c8d"
-            bars.append(f'"{contender.label}" {statistics.median(values)} {min(values)} '
-                        f"{max(values)} {int(color[1:], 16)} {len(bars)}")
+            median = statistics.median(values)
+            bars.append(f'"{contender.label}" {median} {min(values)} {max(values)} '
+                        f'{int(color[1:], 16)} {len(bars)} "{figure(median)}"')
     _, model, case = column
     return "\n".join([
         "$data << END", *bars, "END",
         f'set title "{plan.MODELS[model]}, {case_label(case)}"',
         f"set yrange [-0.6:{len(bars) - 0.4}]",
+        f"set xtics {tic_step(highest)}",
         "plot $data using ($2/2):6:($2/2):(0.35):5:ytic(1) with boxxyerrorbars lc rgb variable, "
-        '"" using 2:6:3:4 with xerrorbars lc rgb "black" pt 0, "" using 2:6:(sprintf("  %.3g", $2))'
-        " with labels left offset 1,0.6 font ',9'"])
+        '"" using 2:6:3:4 with xerrorbars lc rgb "black" pt 0, "" using 4:6:7'
+        " with labels left offset 1,0 font ',9'"])
 
 
 def plot(results: dict, path: Path) -> None:
@@ -239,7 +250,7 @@ def plot(results: dict, path: Path) -> None:
                                  ("matmul", "load")))
     across = 2
     down = -(-len(columns) // across)
-    terminal = "svg background 'white'" if path.suffix == ".svg" else "pngcairo"
+    terminal = "svg noenhanced background 'white'" if path.suffix == ".svg" else "pngcairo noenhanced"
     script = "\n".join([
         f"set terminal {terminal} size 1100,{max(1, down) * 230 + 40} font 'sans,11'",
         f"set output '{path}'",
