@@ -24,7 +24,6 @@ namespace octet::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using linear::Method;
 using linear::Precision;
 
 constexpr const char* kExamples = R"(Examples:
