@@ -27,6 +27,7 @@ constexpr const char* kExamples = R"(Examples:
   octet plan --config config.json --memory 24GiB --devices 8
   octet quantize -m model/ -o model-int8
   octet perplexity -m model/ -f text.txt --method llm-int8,bf16 --reference fp32
+  octet eval -m model/ --task lambada --data lambada.jsonl
   octet bench -m model/
 
 octet COMMAND --help says more about each.)";
@@ -55,6 +56,7 @@ int run(int argc, char** argv) {
   Action action;
   add_generate(app, action);
   add_perplexity(app, action);
+  add_eval(app, action);
   add_quantize(app, action);
   add_inspect(app, action);
   add_plan(app, action);

@@ -185,6 +185,31 @@ linear::Precision single_precision(const CommonOptions& options) {
   return precision_of(options, method);
 }
 
+std::vector<linear::Precision> precisions_of(const CommonOptions& options) {
+  using linear::Method;
+  std::vector<linear::Precision> precisions;
+  if (options.method == "all") {
+    if (options.activation_bits)
+      throw UsageError("--activation-bits: --method all runs llm-int8 with both widths");
+    for (Method method : linear::all_methods()) {
+      precisions.push_back(precision_of(options, method));
+      if (linear::is_int8(method)) precisions.back().activation_bits = 8;
+    }
+    precisions.push_back(precision_of(options, Method::llm_int8));
+    precisions.back().activation_bits = 16;
+    return precisions;
+  }
+  bool has_llm_int8 = false;
+  for (const std::string& name : split_list(options.method, "--method")) {
+    precisions.push_back(precision_of(options, linear::parse_method(name).value()));
+    has_llm_int8 |= precisions.back().method == Method::llm_int8;
+  }
+  if (options.activation_bits && !has_llm_int8)
+    throw UsageError(
+        fmt::format("--activation-bits is for --method llm-int8 only, not for {}", options.method));
+  return precisions;
+}
+
 int activation_bits_of(const linear::Precision& precision) {
   using linear::Method;
   switch (precision.method) {

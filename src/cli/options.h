@@ -57,6 +57,10 @@ linear::Precision precision_of(const CommonOptions& options, linear::Method meth
 /// The one --method. Throws UsageError when --activation-bits was given to another than llm-int8.
 linear::Precision single_precision(const CommonOptions& options);
 
+/// The precisions of a --method list. "all": Table 1's rows with 8-bit activations, the 16-bit
+/// baselines, llm-int8 at 16 bits. Throws UsageError when --activation-bits fits none of them.
+std::vector<linear::Precision> precisions_of(const CommonOptions& options);
+
 /// The bits in which a method's linear layers see their inputs: what JSON results carry.
 int activation_bits_of(const linear::Precision& precision);
 

@@ -24,7 +24,6 @@ namespace octet::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using linear::Method;
 using linear::Precision;
 
 constexpr const char* kExamples = R"(Examples:
@@ -53,36 +52,6 @@ struct PerplexityCommand {
 
 bool same(const Precision& a, const Precision& b) {
   return a.method == b.method && a.activation_bits == b.activation_bits;
-}
-
-/// "all": Table 1's rows with 8-bit activations, the 16-bit baselines, llm-int8 at 16 bits.
-std::vector<Precision> every_row(const CommonOptions& options) {
-  std::vector<Precision> rows;
-  for (Method method : linear::all_methods()) {
-    rows.push_back(precision_of(options, method));
-    if (linear::is_int8(method)) rows.back().activation_bits = 8;
-  }
-  rows.push_back(precision_of(options, Method::llm_int8));
-  rows.back().activation_bits = 16;
-  return rows;
-}
-
-std::vector<Precision> precisions_of(const CommonOptions& options) {
-  if (options.method == "all") {
-    if (options.activation_bits)
-      throw UsageError("--activation-bits: --method all runs llm-int8 with both widths");
-    return every_row(options);
-  }
-  std::vector<Precision> precisions;
-  bool has_llm_int8 = false;
-  for (const std::string& name : split_list(options.method, "--method")) {
-    precisions.push_back(precision_of(options, linear::parse_method(name).value()));
-    has_llm_int8 |= precisions.back().method == Method::llm_int8;
-  }
-  if (options.activation_bits && !has_llm_int8)
-    throw UsageError(
-        fmt::format("--activation-bits is for --method llm-int8 only, not for {}", options.method));
-  return precisions;
 }
 
 /// What is scored, and the tokens of the text it was taken from.
