@@ -6,13 +6,13 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "checkpoint/gguf_types.h"
 
 namespace octet::checkpoint {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "the formats are little-endian");
 
-constexpr uint64_t kDefaultAlignment = 32;
 constexpr uint32_t kMostDimensions = 4;
 // The fewest bytes that a key/value pair and a tensor description can take in a file.
 constexpr uint64_t kShortestPair = 8 + 4 + 1;
@@ -45,49 +45,10 @@ constexpr uint64_t scalar_bytes(GgufType type) {
 
 /// The element type that a tensor's type number means, if octet reads it.
 std::optional<tensor::DType> tensor_type(uint32_t number) {
-  using tensor::DType;
-  switch (number) {
-    case 0:
-      return DType::f32;
-    case 1:
-      return DType::f16;
-    case 2:
-      return DType::q4_0;
-    case 3:
-      return DType::q4_1;
-    case 6:
-      return DType::q5_0;
-    case 7:
-      return DType::q5_1;
-    case 8:
-      return DType::q8_0;
-    case 10:
-      return DType::q2_k;
-    case 11:
-      return DType::q3_k;
-    case 12:
-      return DType::q4_k;
-    case 13:
-      return DType::q5_k;
-    case 14:
-      return DType::q6_k;
-    case 20:
-      return DType::iq4_nl;
-    case 24:
-      return DType::i8;
-    case 25:
-      return DType::i16;
-    case 26:
-      return DType::i32;
-    case 27:
-      return DType::i64;
-    case 28:
-      return DType::f64;
-    case 30:
-      return DType::bf16;
-    default:
-      return std::nullopt;
+  for (const auto& [known, type] : kGgufTypes) {
+    if (known == number) return type;
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -240,7 +201,7 @@ class GgufReader {
 
   void read_tensors() {
     const auto alignment = static_cast<uint64_t>(
-        gguf_.metadata.integer("general.alignment").value_or(kDefaultAlignment));
+        gguf_.metadata.integer("general.alignment").value_or(kGgufDefaultAlignment));
     if (alignment > UINT32_MAX || !std::has_single_bit(alignment)) {
       fail("{}: general.alignment is not a power of two", source_);
     }
@@ -300,10 +261,10 @@ class GgufReader {
   Gguf gguf_;
 };
 
-std::string Gguf::metadata_file() const {
+std::string Gguf::head_for(uint64_t tensor_count) const {
   std::string file(reinterpret_cast<const char*>(head.data()), head.size());
   constexpr size_t kTensorCount = 8;  // after signature and version
-  std::fill_n(file.begin() + kTensorCount, sizeof(uint64_t), '\0');
+  std::memcpy(file.data() + kTensorCount, &tensor_count, sizeof tensor_count);
   return file;
 }
 

@@ -1,7 +1,9 @@
-// The GGUF format, versions 2 and 3: metadata and tensors, read with everything checked.
+// The GGUF format, versions 2 and 3: reading metadata and tensors with everything checked, and
+// writing other tensors behind the same metadata.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "checkpoint/layout.h"
+#include "checkpoint/tensor_file.h"
 
 namespace octet::checkpoint {
 
@@ -79,11 +82,18 @@ struct Gguf {
   TensorMap tensors;
   std::span<const std::byte> head;  ///< the file up to the end of its metadata
 
+  /// The head of a file with the same metadata and that many tensors.
+  std::string head_for(uint64_t tensor_count) const;
   /// The bytes of a GGUF file with the same metadata and no tensors (a vocabulary).
-  std::string metadata_file() const;
+  std::string metadata_file() const { return head_for(0); }
 };
 
 /// Reads a whole file in memory; `source` names it in errors. Throws Error.
 Gguf parse_gguf(std::span<const std::byte> file, std::string_view source);
+
+/// Writes a file with the metadata of `metadata` and these tensors, of types that GGUF has, beside
+/// `path` and renames it. Throws Error when it cannot be written; then nothing is left of it.
+void write_gguf(const std::filesystem::path& path, const Gguf& metadata,
+                std::span<const NamedTensor> tensors);
 
 }  // namespace octet::checkpoint

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "checkpoint/layout.h"
+#include "checkpoint/tensor_file.h"
 #include "tensor/view.h"
 
 namespace octet::checkpoint {
@@ -23,12 +24,6 @@ struct Safetensors {
 /// is checked before it is used, and as the format demands the tensors must cover the data without
 /// gap or overlap. Padding tensors (see write_safetensors) are left out. Throws Error.
 Safetensors parse_safetensors(std::span<const std::byte> file, std::string_view source);
-
-/// A tensor to be written.
-struct NamedTensor {
-  std::string name;
-  tensor::View view;
-};
 
 /// What lies between tensors that octet writes. `none` is for files that others read.
 enum class Padding { to_alignment, none };

@@ -227,7 +227,7 @@ TEST(SafetensorsWriter, WhatIsWrittenIsReadBackAligned) {
   const Safetensors content = parse_safetensors(mapped.bytes(), "model.safetensors");
   EXPECT_EQ(content.metadata.at("made by"), "octet \"test\"");
   ASSERT_EQ(content.tensors.size(), tensors.size());  // padding is hidden
-  for (const auto& [name, view] : tensors) {
+  for (const auto& [name, view, make] : tensors) {
     const tensor::View& found = content.tensors.at(name);
     EXPECT_EQ(found.dtype, view.dtype);
     EXPECT_EQ(found.shape, view.shape);

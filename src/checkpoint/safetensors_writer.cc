@@ -1,8 +1,5 @@
 // Writing safetensors files whose tensors start at multiples of 64 bytes.
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -39,11 +36,11 @@ std::string make_header(std::span<const NamedTensor> tensors,
   std::set<std::string_view> names;
   int64_t offset = 0;
   int64_t pads = 0;
-  for (const auto& [name, view] : tensors) {
-    const auto bytes = static_cast<int64_t>(view.bytes.size());
+  for (const NamedTensor& tensor : tensors) {
+    const std::string& name = tensor.name;
+    const int64_t bytes = tensor.bytes();
     OCTET_CHECK(names.insert(name).second && !name.starts_with("__"));
-    OCTET_CHECK(tensor_bytes(view.dtype, view.shape) == bytes);
-    header[name] = describe(spelling(view.dtype), view.shape, offset, bytes);
+    header[name] = describe(spelling(tensor.view.dtype), tensor.view.shape, offset, bytes);
     offset += bytes;
     if (const int64_t pad = padding_after(bytes, padding); pad != 0) {
       header[std::string(kPadPrefix) + std::to_string(pads++)] = describe("U8", {pad}, offset, pad);
@@ -69,29 +66,13 @@ std::string make_header(std::span<const NamedTensor> tensors,
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata, Padding padding) {
   const std::string header = make_header(tensors, metadata, padding, path);
-  const std::filesystem::path temporary = path.string() + ".part";
-  errno = 0;
-  std::ofstream stream(temporary, std::ios::binary | std::ios::trunc);
-  stream.write(header.data(), static_cast<std::streamsize>(header.size()));
-  constexpr std::array<char, kTensorAlignment> zeros{};
-  for (const auto& [name, view] : tensors) {
-    stream.write(reinterpret_cast<const char*>(view.bytes.data()),
-                 static_cast<std::streamsize>(view.bytes.size()));
-    stream.write(zeros.data(), padding_after(static_cast<int64_t>(view.bytes.size()), padding));
+  TensorFile file(path);
+  file.write(header);
+  for (const NamedTensor& tensor : tensors) {
+    file.write(tensor);
+    file.write_zeros(padding_after(tensor.bytes(), padding));
   }
-  stream.close();
-  const int reason = errno;
-  std::error_code error;
-  if (!stream) {
-    std::filesystem::remove(temporary, error);
-    fail("{}: cannot write: {}", path.string(), std::strerror(reason));
-  }
-  std::filesystem::rename(temporary, path, error);
-  if (error) {
-    const std::string message = error.message();
-    std::filesystem::remove(temporary, error);
-    fail("{}: cannot replace: {}", path.string(), message);
-  }
+  file.finish();
 }
 
 }  // namespace octet::checkpoint

@@ -34,6 +34,9 @@ struct WeightSource {
   /// takes them from there and does not call read_rows. Empty when they lie nowhere like that.
   std::function<const std::byte*(int64_t n)> stored_row = {};
   tensor::DType stored_type = tensor::DType::f32;
+  /// Rows of each of the matrices that are stacked, which tensor-wise methods scale one by one.
+  /// Empty: there is one.
+  std::vector<int64_t> part_rows = {};
 };
 
 /// int8 weights that a checkpoint holds already, W ≈ codes·scale/127 row by row.
@@ -55,7 +58,7 @@ struct LinearParts {
   tensor::Shared<int8_t> codes;         ///< [n16/16][k64/4][16][4]
   tensor::Shared<int32_t> column_sums;  ///< [n16]
   /// [n16] c_w, the largest magnitude of an output's weights over all inputs (tensor-wise methods:
-  /// of all weights); zeropoint methods: half of their range, 127/nd.
+  /// of all weights of its matrix); zeropoint methods: half of their range, 127/nd.
   tensor::Shared<float> column_scales;
   tensor::Shared<int32_t> column_zeros;  ///< [n16] zero points (zeropoint methods), else empty
   tensor::Shared<int32_t> kept_columns;  ///< ascending input columns kept in 16 bits

@@ -111,26 +111,44 @@ class PanelReader {
   tensor::Array<float> floats_;
 };
 
-/// The largest magnitude and the range of all weights.
+/// The largest magnitude and the range of all weights of a matrix.
 struct TensorRange {
   float max_magnitude = 0;
   ValueRange range;
+
+  void include(const TensorRange& other) {
+    max_magnitude = std::max(max_magnitude, other.max_magnitude);
+    range.include(other.range);
+  }
 };
 
-TensorRange tensor_range(const PackInput& input) {
-  std::vector<TensorRange> of_thread(static_cast<size_t>(input.cpu.team().size()));
+/// Which of the stacked matrices a row belongs to.
+size_t part_of(const WeightSource& source, int64_t row) {
+  size_t part = 0;
+  for (; part + 1 < source.part_rows.size() && row >= source.part_rows[part]; ++part) {
+    row -= source.part_rows[part];
+  }
+  return part;
+}
+
+/// Of each of the stacked matrices.
+std::vector<TensorRange> tensor_ranges(const PackInput& input) {
+  const std::vector<TensorRange> none(std::max<size_t>(1, input.source.part_rows.size()));
+  std::vector<std::vector<TensorRange>> of_thread(static_cast<size_t>(input.cpu.team().size()),
+                                                  none);
   PanelReader reader(input);
   reader.for_each([&](const PanelRows& panel) {
-    TensorRange& mine = of_thread[static_cast<size_t>(panel.thread)];
+    std::vector<TensorRange>& mine = of_thread[static_cast<size_t>(panel.thread)];
+    const float* rows = reader.floats(panel);
+    const int64_t inputs = input.source.inputs;
     for (int64_t i = 0; i < panel.stored.count; ++i) {
-      mine.max_magnitude = std::max(mine.max_magnitude, panel.row_max[i]);
+      mine[part_of(input.source, panel.first + i)].include(
+          {panel.row_max[i], range_of(rows + i * inputs, inputs)});
     }
-    mine.range.include(range_of(reader.floats(panel), panel.stored.count * input.source.inputs));
   });
-  TensorRange all;
-  for (const TensorRange& one : of_thread) {
-    all.max_magnitude = std::max(all.max_magnitude, one.max_magnitude);
-    all.range.include(one.range);
+  std::vector<TensorRange> all = none;
+  for (const std::vector<TensorRange>& one : of_thread) {
+    for (size_t part = 0; part < all.size(); ++part) all[part].include(one[part]);
   }
   return all;
 }
@@ -152,7 +170,7 @@ class CodePacker {
         column_zeros_(zeropoint_ ? n_ : 0) {}
 
   void pack(LinearParts& parts) {
-    if (tensor_wise_) tensor_ = tensor_range(input_);
+    if (tensor_wise_) tensors_ = tensor_ranges(input_);
     reader_.for_each(
         [&](const PanelRows& panel) { zeropoint_ ? pack_zeropoint(panel) : pack_absmax(panel); });
     parts.codes = tensor::Shared<int8_t>(std::move(codes_));
@@ -165,7 +183,7 @@ class CodePacker {
   void pack_absmax(const PanelRows& panel) {
     float* scales = column_scales_.data() + panel.first;
     for (int64_t i = 0; i < panel.stored.count; ++i) {
-      scales[i] = tensor_wise_ ? tensor_.max_magnitude : panel.row_max[i];
+      scales[i] = tensor_wise_ ? tensor_of(panel.first + i).max_magnitude : panel.row_max[i];
     }
     input_.kernels.pack_int8({.stored = panel.stored,
                               .row_max = scales,
@@ -180,7 +198,7 @@ class CodePacker {
     for (int64_t i = 0; i < panel.stored.count; ++i) {
       const float* row = rows + i * inputs;
       const quant::ZeropointParams params =
-          (tensor_wise_ ? tensor_.range : range_of(row, inputs)).params();
+          (tensor_wise_ ? tensor_of(panel.first + i).range : range_of(row, inputs)).params();
       quantize_zeropoint_row(row, inputs, params, codes + i * k_);
       column_scales_[panel.first + i] = params.half_range;
       column_zeros_[panel.first + i] = params.zero;
@@ -189,13 +207,15 @@ class CodePacker {
                           column_sums_.data() + panel.first);
   }
 
+  const TensorRange& tensor_of(int64_t row) const { return tensors_[part_of(input_.source, row)]; }
+
   const PackInput& input_;
   PanelReader reader_;
   bool tensor_wise_;
   bool zeropoint_;
   int64_t k_;
   int64_t n_;
-  TensorRange tensor_;
+  std::vector<TensorRange> tensors_;
   tensor::Array<int8_t> rows_;
   tensor::Array<int8_t> codes_;
   tensor::Array<int32_t> column_sums_;

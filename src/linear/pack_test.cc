@@ -77,6 +77,33 @@ TEST(Pack, ErrorsOfTheSourceReachTheCaller) {
             "model.safetensors: truncated");
 }
 
+TEST(Pack, TensorWiseMethodsScaleEachOfTheStackedMatricesByItself) {
+  // The boundary, after 21 rows, lies inside a panel.
+  device::Cpu cpu(2);
+  constexpr int64_t kInputs = 40;
+  TestLayer first(21, kInputs, 1);
+  TestLayer second(30, kInputs, 1, quant::SixteenBit::f16, /*seed=*/2);
+  for (float& weight : second.w) weight *= 8;
+  TestLayer both(51, kInputs, 1);
+  std::copy(first.w.begin(), first.w.end(), both.w.begin());
+  std::copy(second.w.begin(), second.w.end(), both.w.begin() + 21 * kInputs);
+  WeightSource stacked = both.source();
+  stacked.part_rows = {21, 30};
+  for (const Method method : {Method::absmax, Method::zeropoint, Method::absmax_rowwise}) {
+    const Precision precision{.method = method, .activation_bits = 8};
+    const Linear whole = Linear::pack(cpu, stacked, {}, precision, "both");
+    const Linear parts[] = {Linear::pack(cpu, first.source(), {}, precision, "first"),
+                            Linear::pack(cpu, second.source(), {}, precision, "second")};
+    for (int64_t row = 0; row < 51; ++row) {
+      const Linear& part = parts[row < 21 ? 0 : 1];
+      EXPECT_EQ(whole.parts().column_scales[row],
+                part.parts().column_scales[row < 21 ? row : row - 21])
+          << name(method) << ", row " << row;
+    }
+    EXPECT_NE(whole.parts().column_scales[20], whole.parts().column_scales[21]);
+  }
+}
+
 TEST(Pack, StoredPartsMakeTheSameLayer) {
   const TestLayer layer(37, 100, 6);
   device::Cpu cpu(2);

@@ -15,6 +15,7 @@ class BadFiles(CliTest):
         return [("generate", "-m", model, "--prompt-ids", "1,2", "-n", "1"),
                 ("perplexity", "-m", model, "--ids", "1,2"),
                 ("quantize", "-m", model, "-o", self.scratch / "out"),
+                ("plant-outliers", "-m", model, "-o", self.scratch / "out", "--dimensions", "1"),
                 ("inspect", "-m", model)]
 
     def expect_refused(self, model):

@@ -66,6 +66,7 @@ class Usage(CliTest):
             ("perplexity", *model, "--ids", "1,2", "--method", "all", "--save-logprobs", "x"),
             ("quantize", *model),
             ("quantize", *model, "-o", "x", "--format", "zip"),
+            ("plant-outliers", *model, "-o", "x"),
             ("inspect",),
             ("bench",),
             ("bench", *model, "--roofline"),

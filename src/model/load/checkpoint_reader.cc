@@ -165,13 +165,14 @@ CheckpointReader::StoredRows CheckpointReader::stored_rows(const MatrixName& nam
 }
 
 linear::WeightSource CheckpointReader::source(const LinearNames& names, int64_t head_dim) const {
+  linear::WeightSource source;
   std::vector<Part> parts;
   bool all_bf16 = true;
   for (const MatrixName& name : names.parts) {
     parts.push_back(part(name, names.inputs, head_dim));
+    source.part_rows.push_back(name.outputs);
     all_bf16 = all_bf16 && parts.back().view.dtype == tensor::DType::bf16;
   }
-  linear::WeightSource source;
   source.outputs = names.outputs();
   source.inputs = names.inputs;
   source.sixteen_bit = all_bf16 ? ops::SixteenBit::bf16 : ops::SixteenBit::f16;

@@ -163,6 +163,10 @@ std::optional<tensor::View> GgufModel::find(const std::string& name) const {
   return locate(name).cut();
 }
 
+std::string GgufModel::stored_name(const std::string& name) const {
+  return locate(name).name;
+}
+
 tensor::View GgufModel::at(const std::string& name, const tensor::Shape& shape) const {
   const Stored stored = locate(name);
   const std::string where = fmt::format("{}: tensor {}", file_, checkpoint::printable(stored.name));

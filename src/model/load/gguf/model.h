@@ -27,6 +27,9 @@ class GgufModel {
   /// another shape or holds no floating-point numbers.
   tensor::View at(const std::string& name, const tensor::Shape& shape) const;
 
+  /// What the file calls the tensor that holds `name`, be it there or not.
+  std::string stored_name(const std::string& name) const;
+
   /// True for the q and k whose rows lie in pairs: see paired_row.
   bool rows_are_paired(const std::string& name) const;
 
