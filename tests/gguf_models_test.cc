@@ -65,7 +65,6 @@ class GgufVariant : public testing::TestWithParam<std::string> {
                             test::variant_tokens(GetParam() + " source"));
   }
 
-  const json& variant_ = test::family_variants()["cases"][GetParam()];
   const test::TemporaryDirectory directory_;
   const std::filesystem::path file_ = directory_.path() / "model.gguf";
   device::Cpu cpu_{2};
@@ -73,18 +72,7 @@ class GgufVariant : public testing::TestWithParam<std::string> {
 
 TEST_P(GgufVariant, Fp32GivesTransformersLogits) {
   model::Loaded loaded = model::load(cpu_, file_, test::with_method(linear::Method::fp32));
-  const Logits computed = logits(loaded.model);
-  const auto positions = test::family_variants()["positions"].get<std::vector<size_t>>();
-  for (size_t p = 0; p < positions.size(); ++p) {
-    const json& expected = variant_["logits"][p];
-    ASSERT_EQ(computed[positions[p]].size(), expected.size());
-    for (size_t i = 0; i < expected.size(); ++i) {
-      // As for the checkpoints that they were made from (family_variants_test.cc).
-      const double reference = expected[i].get<double>();
-      EXPECT_NEAR(computed[positions[p]][i], reference, 1e-4 + 2e-5 * std::fabs(reference))
-          << "position " << positions[p] << ", logit " << i;
-    }
-  }
+  test::expect_transformers_logits(GetParam(), logits(loaded.model));
 }
 
 TEST_P(GgufVariant, QuantisedAndReloadedItGivesTheSameBits) {

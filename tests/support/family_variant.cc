@@ -1,6 +1,8 @@
 // Small models of each family's variants, whose weights follow from their names.
 #include "support/family_variant.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <numeric>
 
@@ -69,6 +71,23 @@ void write_family_variant(const std::string& name, const std::filesystem::path& 
   }
   checkpoint::write_safetensors(directory / "model.safetensors", tensors, {});
   write_file(directory / "config.json", variant["config"].dump());
+}
+
+void expect_transformers_logits(const std::string& name,
+                                const std::vector<std::vector<float>>& computed) {
+  const json& logits = family_variants()["cases"][name]["logits"];
+  const auto positions = family_variants()["positions"].get<std::vector<size_t>>();
+  for (size_t p = 0; p < positions.size(); ++p) {
+    const json& expected = logits[p];
+    ASSERT_EQ(computed[positions[p]].size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      // As for the larger references: both were computed in float32, in other orders; the stored
+      // six digits add 5e-6 of the value at most.
+      const double reference = expected[i].get<double>();
+      EXPECT_NEAR(computed[positions[p]][i], reference, 1e-4 + 2e-5 * std::fabs(reference))
+          << "position " << positions[p] << ", logit " << i;
+    }
+  }
 }
 
 }  // namespace octet::test

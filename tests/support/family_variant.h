@@ -19,4 +19,8 @@ std::vector<int32_t> variant_tokens(const std::string& name);
 /// Writes a case's config.json and model.safetensors.
 void write_family_variant(const std::string& name, const std::filesystem::path& directory);
 
+/// Expects transformers' logits of a case, in float32, at the positions it has them of.
+void expect_transformers_logits(const std::string& name,
+                                const std::vector<std::vector<float>>& computed);
+
 }  // namespace octet::test
