@@ -2,106 +2,49 @@
 #include "model/forward.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "base/error.h"
-#include "model/rows.h"
-#include "ops/attention/attention.h"
-#include "ops/simd/map.h"
 
 namespace octet::model {
 
 using tensor::MatrixView;
 
-ForwardPass::ForwardPass(device::Cpu& cpu, const Architecture& architecture, const Weights& weights,
-                         const Step& step, KvCache& cache, Scratch& scratch, Stack stack)
-    : cpu_(cpu),
-      architecture_(architecture),
+ForwardPass::ForwardPass(const Architecture& architecture, const Weights& weights, const Step& step,
+                         Stack stack)
+    : architecture_(architecture),
       weights_(weights),
       step_(step),
-      cache_(cache),
-      scratch_(scratch),
       stack_(stack),
-      norm_(ops::choose(ops::norm_kernels(), cpu.features()).function),
-      rope_(ops::choose(ops::rope_kernels(), cpu.features()).function),
-      activation_(ops::choose(ops::activation_kernels(), cpu.features()).function),
       rows_(static_cast<int64_t>(step.tokens.size())) {
-  const Architecture& a = architecture_;
   int64_t row = 0;
   for (const Slice& slice : step.slices) {
     OCTET_CHECK(slice.rows > 0);
     slice_rows_.push_back(row);
     row += slice.rows;
     const int64_t end = slice.first_position + slice.rows;
-    if (a.has_position_table() && end > a.max_positions) {
-      fail("position {} is past the {} positions this model has", end - 1, a.max_positions);
+    if (architecture.has_position_table() && end > architecture.max_positions) {
+      fail("position {} is past the {} positions this model has", end - 1,
+           architecture.max_positions);
     }
   }
   OCTET_CHECK(row == rows_ && rows_ > 0);
-  hidden_ = matrix(scratch.hidden, rows_, a.hidden_size);
-  normed_ = matrix(scratch.normed, rows_, a.hidden_size);
-  qkv_ = matrix(scratch.qkv, rows_, a.query_size() + 2 * a.kv_size());
-  attention_ = matrix(scratch.attention, rows_, a.query_size());
-  up_ = matrix(scratch.up, rows_, a.intermediate_size * (a.gated ? 2 : 1));
-  plan_attention();
-  if (a.positions == Positions::rope) rotary_angles();
+  for (int32_t token : step.tokens) {
+    if (token < 0 || token >= architecture.vocabulary_size) {
+      fail("token id {} is outside the vocabulary of {}", token, architecture.vocabulary_size);
+    }
+  }
 }
 
 void ForwardPass::embed() {
-  const Architecture& a = architecture_;
   const bool projected = weights_.embedding_projection != nullptr;
-  const MatrixView<float> embedded =
-      projected ? matrix(scratch_.embedded, rows_, a.embedding_size) : hidden_;
-  for (int32_t token : step_.tokens) {
-    if (token < 0 || token >= a.vocabulary_size) {
-      fail("token id {} is outside the vocabulary of {}", token, a.vocabulary_size);
-    }
-  }
-  for_rows(cpu_, rows_, a.embedding_size, [&](int64_t row) {
-    float* values = embedded.row(row);
-    weights_.token_embedding->read_row(step_.tokens[static_cast<size_t>(row)], values);
-    if (a.embedding_scale == 1) return;
-    for (int64_t i = 0; i < a.embedding_size; ++i) values[i] *= a.embedding_scale;
-  });
+  const MatrixView<float> tokens = projected ? embedded(rows_) : hidden_;
+  look_up_tokens(tokens);
   if (projected) {
-    apply(*weights_.embedding_projection, {embedded}, hidden_, nullptr, 0, -1,
+    apply(*weights_.embedding_projection, {tokens}, hidden_, nullptr, 0, -1,
           "embedding projection");
   }
-  if (a.has_position_table()) add_positions();
+  if (architecture_.has_position_table()) add_positions();
   normalised(weights_.embedding_norm, hidden_, hidden_);
-}
-
-void ForwardPass::add_positions() {
-  const Architecture& a = architecture_;
-  for (size_t s = 0; s < step_.slices.size(); ++s) {
-    const Slice& slice = step_.slices[s];
-    for (int64_t r = 0; r < slice.rows; ++r) {
-      const float* position =
-          &weights_
-               .position_embedding[(slice.first_position + r + a.position_offset) * a.hidden_size];
-      float* hidden = hidden_.row(slice_rows_[s] + r);
-      for (int64_t i = 0; i < a.hidden_size; ++i) hidden[i] += position[i];
-    }
-  }
-}
-
-MatrixView<float> ForwardPass::normalised(const Norm& norm, MatrixView<float> x,
-                                          MatrixView<float> out) {
-  if (!norm.present()) return x;
-  for_rows(cpu_, x.rows, 4 * x.columns,
-           [&](int64_t row) { normalise_row(norm, x.row(row), x.columns, out.row(row)); });
-  return out;
-}
-
-void ForwardPass::normalise_row(const Norm& norm, const float* x, int64_t columns, float* out) {
-  norm_({.x = x,
-         .columns = columns,
-         .weight = norm.weight.data(),
-         .bias = norm.bias.size() > 0 ? norm.bias.data() : nullptr,
-         .weight_offset = architecture_.norm_weight_offset,
-         .epsilon = architecture_.norm_epsilon,
-         .subtract_mean = architecture_.norm == NormKind::layer,
-         .out = out});
 }
 
 ForwardPass::Input ForwardPass::block_input(const Norm& norm) {
@@ -109,53 +52,22 @@ ForwardPass::Input ForwardPass::block_input(const Norm& norm) {
   return {.rows = normed_, .pending = Input::Pending::norm, .norm = &norm, .source = hidden_};
 }
 
-void ForwardPass::make_row(const Input& input, int64_t row) {
-  const Architecture& a = architecture_;
-  float* values = input.rows.row(row);
-  if (input.pending == Input::Pending::norm) {
-    normalise_row(*input.norm, input.source.row(row), input.rows.columns, values);
-  } else if (input.pending == Input::Pending::activation) {
-    activation_({.kind = a.activation,
-                 .x = values,
-                 .up = a.gated ? values + a.intermediate_size : nullptr,
-                 .columns = a.intermediate_size,
-                 .out = values});
-  }
-}
-
-MatrixView<float> ForwardPass::made(Input& input) {
-  if (input.pending != Input::Pending::nothing) {
-    for_rows(cpu_, input.rows.rows, 4 * input.rows.columns,
-             [&](int64_t row) { make_row(input, row); });
-    input.pending = Input::Pending::nothing;
-  }
-  return input.rows;
-}
-
 std::string ForwardPass::place(int64_t layer) const {
   return fmt::format("{}layer {}", stack_ == Stack::encoder ? "encoder " : "", layer);
 }
 
-void ForwardPass::apply(const linear::Linear& linear, const Input& x, MatrixView<float> out,
-                        const float* residual, int64_t residual_stride, int64_t layer,
-                        std::string_view what, std::span<const int64_t> calls) {
-  const auto make = [&](int64_t row) { make_row(x, row); };
-  const device::FunctionRef<void(int64_t)> make_row = make;
-  const int64_t bad =
-      linear.forward(cpu_, x.rows, out,
-                     {.activation_bits = step_.activation_bits,
-                      .calls = calls,
-                      .residual = residual,
-                      .residual_stride = residual_stride,
-                      .make_row = x.pending == Input::Pending::nothing ? nullptr : &make_row},
-                     scratch_.linear);
-  if (bad < 0) return;
+void ForwardPass::fail_input(int64_t layer, std::string_view what, int64_t row) const {
   const std::string where =
       layer < 0 ? std::string(what) : fmt::format("{} {}", place(layer), what);
   fail(
       "{}: the input of row {} is not finite (infinity or NaN); the checkpoint is damaged or "
       "needs --method fp32",
-      where, bad);
+      where, row);
+}
+
+void ForwardPass::fail_cache(int64_t index) const {
+  fail("{}: a key or value does not fit the 16-bit cache (or is not a number); use --method fp32",
+       place(index));
 }
 
 void ForwardPass::layer(int64_t index, int64_t cache_layer, const InputObserver& observer) {
@@ -165,13 +77,6 @@ void ForwardPass::layer(int64_t index, int64_t cache_layer, const InputObserver&
     cross_attention_block(layer, index, cache_layer, observer);
   }
   feed_forward_block(layer, index, observer);
-}
-
-void ForwardPass::add_to_hidden(MatrixView<const float> x) {
-  for_rows(cpu_, x.rows, x.columns, [&](int64_t row) {
-    float* hidden = hidden_.row(row);
-    for (int64_t i = 0; i < x.columns; ++i) hidden[i] += x.row(row)[i];
-  });
 }
 
 void ForwardPass::add_block_output(const linear::Linear& linear, const Input& x,
@@ -186,6 +91,35 @@ void ForwardPass::add_block_output(const linear::Linear& linear, const Input& x,
     apply(linear, x, hidden_, residual.data, residual.stride, layer, what);
   }
   if (architecture_.norm_place == NormPlace::post) normalised(post_norm, hidden_, hidden_);
+}
+
+void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
+                                  const InputObserver& observer) {
+  Input x = block_input(layer.attention_norm);
+  if (observer) observer(index, {LinearSlot::qkv}, made(x));
+  apply(layer.qkv, x, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
+  // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
+  if (architecture_.residual == Residual::parallel) {
+    Input parallel = block_input(layer.feed_forward_norm);
+    made(parallel);
+  }
+  place_keys_and_values(layer, index, cache_layer);
+  attend(index, cache_layer, stack_ == Stack::encoder ? Sees::slice : Sees::earlier);
+  if (observer) observer(index, {LinearSlot::attention_output}, attention_);
+  add_block_output(layer.attention_output, {attention_}, layer.attention_output_norm,
+                   layer.attention_norm, index, name({LinearSlot::attention_output}));
+}
+
+void ForwardPass::cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
+                                        const InputObserver& observer) {
+  Input x = block_input(layer.cross_norm);
+  if (observer) observer(index, {LinearSlot::cross_query}, made(x));
+  apply(layer.cross_query, x, qkv_.slice_columns(0, architecture_.query_size()), nullptr, 0, index,
+        name({LinearSlot::cross_query}));
+  attend(index, cache_layer, Sees::source);
+  if (observer) observer(index, {LinearSlot::cross_output}, attention_);
+  add_block_output(layer.cross_output, {attention_}, Norm{}, layer.cross_norm, index,
+                   name({LinearSlot::cross_output}));
 }
 
 void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
@@ -209,16 +143,24 @@ ForwardPass::Input ForwardPass::activated(const linear::Linear& up, const Input&
           .pending = Input::Pending::activation};
 }
 
+void ForwardPass::finish_source() {
+  normalised(weights_.encoder_norm, hidden_, hidden_);
+}
+
+void ForwardPass::place_source(int64_t index, int64_t cache_layer, const InputObserver& observer) {
+  const Layer& layer = weights_.layers[static_cast<size_t>(index)];
+  if (observer) observer(index, {LinearSlot::cross_key_value}, hidden_);
+  const MatrixView<float> keys = qkv_.slice_columns(0, 2 * architecture_.kv_size());
+  apply(layer.cross_key_value, {hidden_}, keys, nullptr, 0, index,
+        name({LinearSlot::cross_key_value}));
+  place_source_keys_and_values(keys, index, cache_layer);
+}
+
 MatrixView<float> ForwardPass::final_hidden() {
   const MatrixView<float> x = normalised(weights_.final_norm, hidden_, normed_);
-  if (architecture_.head_scale != 1) {
-    for_rows(cpu_, x.rows, x.columns, [&](int64_t row) {
-      for (int64_t i = 0; i < x.columns; ++i) x.row(row)[i] *= architecture_.head_scale;
-    });
-  }
+  if (architecture_.head_scale != 1) scale(x, architecture_.head_scale);
   if (weights_.output_projection == nullptr) return x;
-  const MatrixView<float> projected =
-      matrix(scratch_.embedded, x.rows, architecture_.embedding_size);
+  const MatrixView<float> projected = embedded(x.rows);
   apply(*weights_.output_projection, {x}, projected, nullptr, 0, -1, "output projection");
   return projected;
 }
@@ -226,8 +168,8 @@ MatrixView<float> ForwardPass::final_hidden() {
 void ForwardPass::logits(MatrixView<float> out) {
   OCTET_CHECK(out.rows == static_cast<int64_t>(step_.logit_rows.size()));
   if (out.rows == 0) return;
-  // Only the wanted rows go on: gather them at the front. Rows ascend, so none is overwritten
-  // before it is read. The slices move with them, for methods that depend on the whole call.
+  // Only the wanted rows go on. The slices move with them, for methods that depend on the whole
+  // call.
   std::vector<int64_t> calls;
   int64_t slice = -1;
   for (int64_t i = 0; i < out.rows; ++i) {
@@ -238,24 +180,13 @@ void ForwardPass::logits(MatrixView<float> out) {
       slice = of_row;
       calls.push_back(i);
     }
-    if (row != i) std::copy_n(hidden_.row(row), hidden_.columns, hidden_.row(i));
   }
+  gather_logit_rows();
   slice_rows_ = std::move(calls);
   rows_ = out.rows;
   hidden_.rows = normed_.rows = rows_;
   apply(*weights_.lm_head, {final_hidden()}, out, nullptr, 0, -1, "lm_head");
   if (architecture_.logit_softcap > 0) cap_logits(out);
-}
-
-void ForwardPass::cap_logits(MatrixView<float> logits) {
-  const float cap = architecture_.logit_softcap;
-  const auto map = ops::choose(ops::map_kernels(), cpu_.features()).function;
-  for_rows(cpu_, logits.rows, logits.columns, [&](int64_t row) {
-    float* values = logits.row(row);
-    for (int64_t i = 0; i < logits.columns; ++i) values[i] /= cap;
-    map({.function = ops::Elementary::tanh, .x = values, .count = logits.columns, .out = values});
-    for (int64_t i = 0; i < logits.columns; ++i) values[i] *= cap;
-  });
 }
 
 }  // namespace octet::model

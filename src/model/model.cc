@@ -1,7 +1,7 @@
 // A loaded model and its forward pass over a batch of ragged rows.
 #include "model/model.h"
 
-#include "model/forward.h"
+#include "model/cpu_forward.h"
 
 namespace octet::model {
 
@@ -56,7 +56,7 @@ ops::CacheType Model::cache_type() const {
 
 void Model::encode(device::Cpu& cpu, const Step& step, KvCache& cache) {
   const device::FlushDenormals flush;
-  ForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::encoder);
+  CpuForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::encoder);
   pass.embed();
   for (int64_t layer = 0; layer < std::ssize(weights_.encoder_layers); ++layer) {
     // Nobody reads the keys and values of the layers before, so all use one layer's place.
@@ -71,7 +71,7 @@ void Model::encode(device::Cpu& cpu, const Step& step, KvCache& cache) {
 void Model::forward(device::Cpu& cpu, const Step& step, KvCache& cache,
                     tensor::MatrixView<float> logits, const InputObserver& observer) {
   const device::FlushDenormals flush;
-  ForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::decoder);
+  CpuForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::decoder);
   pass.embed();
   for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
     pass.layer(layer, layer, observer);

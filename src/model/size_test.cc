@@ -9,7 +9,7 @@
 #include <numeric>
 
 #include "base/file.h"
-#include "model/forward.h"
+#include "model/cpu_forward.h"
 #include "model/load/load.h"
 #include "support/family_variant.h"
 #include "support/temporary_directory.h"
@@ -120,13 +120,13 @@ int64_t scratch_bytes(device::Cpu& cpu, const Model& model, int64_t rows) {
   Scratch scratch;
   const device::FlushDenormals flush;
   if (a.encoder_decoder()) {
-    ForwardPass encoder(cpu, a, model.weights(), source_step, cache, scratch, Stack::encoder);
+    CpuForwardPass encoder(cpu, a, model.weights(), source_step, cache, scratch, Stack::encoder);
     encoder.embed();
     for (int64_t i = 0; i < std::ssize(a.encoder_layer_names); ++i) encoder.layer(i, 0, {});
     encoder.finish_source();
     for (int64_t i = 0; i < a.layers; ++i) encoder.place_source(i, i, {});
   }
-  ForwardPass pass(cpu, a, model.weights(), step, cache, scratch, Stack::decoder);
+  CpuForwardPass pass(cpu, a, model.weights(), step, cache, scratch, Stack::decoder);
   pass.embed();
   for (int64_t i = 0; i < a.layers; ++i) pass.layer(i, i, {});
   std::vector<float> logits(wanted.size() * static_cast<size_t>(a.vocabulary_size));

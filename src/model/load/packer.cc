@@ -229,7 +229,7 @@ void Packer::search_and_pack_layers(Weights& weights) {
       pack_part(weights, stack, index, id, &input);
     };
   };
-  std::optional<ForwardPass> encoder;
+  std::optional<CpuForwardPass> encoder;
   if (a.encoder_decoder()) {
     encoder.emplace(cpu_, a, weights, source_step, cache, source_scratch, Stack::encoder);
     encoder->embed();
@@ -238,7 +238,7 @@ void Packer::search_and_pack_layers(Weights& weights) {
     }
     encoder->finish_source();
   }
-  ForwardPass pass(cpu_, a, weights, step, cache, scratch, Stack::decoder);
+  CpuForwardPass pass(cpu_, a, weights, step, cache, scratch, Stack::decoder);
   pass.embed();
   for (int64_t i = 0; i < a.layers; ++i) {
     if (encoder) encoder->place_source(i, /*cache_layer=*/0, observer(Stack::decoder));

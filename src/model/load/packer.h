@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "model/forward.h"
+#include "model/cpu_forward.h"
 #include "model/load/load.h"
 #include "model/load/weight_reader.h"
 

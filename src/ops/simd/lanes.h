@@ -2,8 +2,9 @@
 // and instantiated in the file of each instruction set.
 //
 // Scalar16 (scalar.h), Avx2x16 (avx2.h) and Avx512x16 (avx512.h) have the same members and free
-// functions and give the same bits: every operation is one correctly rounded IEEE float32
-// operation per lane. The vector headers compile only in files built for that instruction set.
+// functions and give the same bits, as does the single lane of a GPU's thread (ops/cuda/lane.cuh):
+// every operation is one correctly rounded IEEE float32 operation per lane. The vector headers
+// compile only in files built for that instruction set.
 //
 //   V::load(p)  V::load_partial(p, n)  V::load_f16(p)  V::load_bf16(p)  V::broadcast(x)  V::zero()
 //   v.store(p)  v.store_partial(p, n)      the first n lanes, 0 ≤ n ≤ 16; loads fill with +0
@@ -28,7 +29,11 @@
 
 #include <cstdint>
 
+#if defined(__CUDACC__)
+#define OCTET_LANES __host__ __device__ inline __attribute__((always_inline))
+#else
 #define OCTET_LANES inline __attribute__((always_inline))
+#endif
 /// The same for a lambda, after its parameters.
 #define OCTET_LANES_LAMBDA __attribute__((always_inline))
 

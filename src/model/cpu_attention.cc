@@ -1,10 +1,10 @@
-// The attention blocks of a layer: queries, keys and values of a step's rows, their places in the
-// cache, and attention to the sequence itself or to an encoder's output.
+// Queries, keys and values of a step's rows on a CPU: their places in the cache, and attention to
+// the sequence itself or to an encoder's output.
 #include <algorithm>
 #include <atomic>
 
 #include "base/error.h"
-#include "model/forward.h"
+#include "model/cpu_forward.h"
 #include "model/rows.h"
 #include "ops/attention/attention.h"
 
@@ -19,7 +19,7 @@ constexpr int64_t kAttentionTileRows = 64;
 
 }  // namespace
 
-void ForwardPass::plan_attention() {
+void CpuForwardPass::plan_attention() {
   const int64_t group = architecture_.heads / architecture_.kv_heads;
   const int64_t tile = std::max<int64_t>(1, kAttentionTileRows / group);
   for (size_t s = 0; s < step_.slices.size(); ++s) {
@@ -30,7 +30,7 @@ void ForwardPass::plan_attention() {
   }
 }
 
-void ForwardPass::rotary_angles() {
+void CpuForwardPass::rotary_angles() {
   const Rope& rope = architecture_.rope;
   const std::span<const float> frequencies =
       rope.frequencies(step_.context, scratch_.rope_frequencies);
@@ -56,24 +56,7 @@ void ForwardPass::rotary_angles() {
   }
 }
 
-void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                                  const InputObserver& observer) {
-  Input x = block_input(layer.attention_norm);
-  if (observer) observer(index, {LinearSlot::qkv}, made(x));
-  apply(layer.qkv, x, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
-  // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
-  if (architecture_.residual == Residual::parallel) {
-    Input parallel = block_input(layer.feed_forward_norm);
-    made(parallel);
-  }
-  place_keys_and_values(layer, index, cache_layer);
-  attend(index, cache_layer, stack_ == Stack::encoder ? Sees::slice : Sees::earlier);
-  if (observer) observer(index, {LinearSlot::attention_output}, attention_);
-  add_block_output(layer.attention_output, {attention_}, layer.attention_output_norm,
-                   layer.attention_norm, index, name({LinearSlot::attention_output}));
-}
-
-void ForwardPass::prepare_heads(const Layer& layer, int64_t row) {
+void CpuForwardPass::prepare_heads(const Layer& layer, int64_t row) {
   const Architecture& a = architecture_;
   float* query = qkv_.row(row);
   if (a.qkv_clip > 0) {
@@ -95,7 +78,7 @@ void ForwardPass::prepare_heads(const Layer& layer, int64_t row) {
          .sin = &scratch_.sin[row * pairs]});
 }
 
-void ForwardPass::normalise_heads(const Norm& norm, float* x, int64_t size) {
+void CpuForwardPass::normalise_heads(const Norm& norm, float* x, int64_t size) {
   if (!norm.present()) return;
   const Architecture& a = architecture_;
   const int64_t piece = a.query_key_norm == QueryKeyNorm::head ? a.head_dim : size;
@@ -112,7 +95,7 @@ void ForwardPass::normalise_heads(const Norm& norm, float* x, int64_t size) {
   }
 }
 
-void ForwardPass::place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer) {
+void CpuForwardPass::place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer) {
   const Architecture& a = architecture_;
   std::atomic<bool> out_of_range{false};
   for (size_t s = 0; s < step_.slices.size(); ++s) {
@@ -129,8 +112,8 @@ void ForwardPass::place_keys_and_values(const Layer& layer, int64_t index, int64
   if (out_of_range.load()) fail_cache(index);
 }
 
-bool ForwardPass::write_cache(const Slice& slice, int64_t row, int64_t cache_layer,
-                              const float* keys) {
+bool CpuForwardPass::write_cache(const Slice& slice, int64_t row, int64_t cache_layer,
+                                 const float* keys) {
   const Architecture& a = architecture_;
   const int64_t position = slice.first_position + row;
   const int64_t page = slice.pages[position / ops::kPagePositions];
@@ -144,33 +127,8 @@ bool ForwardPass::write_cache(const Slice& slice, int64_t row, int64_t cache_lay
   return fits;
 }
 
-void ForwardPass::fail_cache(int64_t index) const {
-  fail("{}: a key or value does not fit the 16-bit cache (or is not a number); use --method fp32",
-       place(index));
-}
-
-void ForwardPass::cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                                        const InputObserver& observer) {
-  Input x = block_input(layer.cross_norm);
-  if (observer) observer(index, {LinearSlot::cross_query}, made(x));
-  apply(layer.cross_query, x, qkv_.slice_columns(0, architecture_.query_size()), nullptr, 0, index,
-        name({LinearSlot::cross_query}));
-  attend(index, cache_layer, Sees::source);
-  if (observer) observer(index, {LinearSlot::cross_output}, attention_);
-  add_block_output(layer.cross_output, {attention_}, Norm{}, layer.cross_norm, index,
-                   name({LinearSlot::cross_output}));
-}
-
-void ForwardPass::finish_source() {
-  normalised(weights_.encoder_norm, hidden_, hidden_);
-}
-
-void ForwardPass::place_source(int64_t index, int64_t cache_layer, const InputObserver& observer) {
-  const Layer& layer = weights_.layers[static_cast<size_t>(index)];
-  if (observer) observer(index, {LinearSlot::cross_key_value}, hidden_);
-  const MatrixView<float> keys = qkv_.slice_columns(0, 2 * architecture_.kv_size());
-  apply(layer.cross_key_value, {hidden_}, keys, nullptr, 0, index,
-        name({LinearSlot::cross_key_value}));
+void CpuForwardPass::place_source_keys_and_values(MatrixView<float> keys, int64_t index,
+                                                  int64_t cache_layer) {
   std::atomic<bool> out_of_range{false};
   for (size_t s = 0; s < step_.slices.size(); ++s) {
     for_rows(cpu_, step_.slices[s].rows, keys.columns, [&](int64_t r) {
@@ -182,7 +140,7 @@ void ForwardPass::place_source(int64_t index, int64_t cache_layer, const InputOb
   if (out_of_range.load()) fail_cache(index);
 }
 
-void ForwardPass::attend(int64_t index, int64_t cache_layer, Sees sees) {
+void CpuForwardPass::attend(int64_t index, int64_t cache_layer, Sees sees) {
   const Architecture& a = architecture_;
   const auto kernel = ops::choose(ops::attention_kernels(), cpu_.features()).function;
   const int64_t group = a.heads / a.kv_heads;

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "model/forward.h"
+#include "model/cpu_forward.h"
 #include "model/rows.h"
 #include "ops/simd/map.h"
 
@@ -49,8 +49,8 @@ Chosen rows_of(int64_t expert, MatrixView<const float> weights,
 
 }  // namespace
 
-void ForwardPass::mix_experts(const Layer& layer, MatrixView<float> x, int64_t index,
-                              const InputObserver& observer) {
+void CpuForwardPass::mix_experts(const Layer& layer, MatrixView<float> x, int64_t index,
+                                 const InputObserver& observer) {
   const auto experts = static_cast<int32_t>(layer.experts.size());
   if (observer) observer(index, {LinearSlot::router}, x);
   const MatrixView<float> weights = matrix(scratch_.expert_weights, x.rows, experts);

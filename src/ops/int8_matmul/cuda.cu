@@ -1,0 +1,34 @@
+// int8 products on a GPU.
+#include "ops/cuda/product_kernels.cuh"
+
+namespace octet::ops::cuda {
+
+namespace {
+
+__global__ void unpack_kernel(const uint32_t* panels, int64_t columns, int64_t units,
+                              uint32_t* rows) {
+  const int64_t total = columns * units;
+  for (int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; i < total;
+       i += static_cast<int64_t>(gridDim.x) * blockDim.x) {
+    rows[i] = panels[panel_word(i / units, i % units, units)];
+  }
+}
+
+}  // namespace
+
+void unpack_panels(const uint32_t* panels, int64_t columns, int64_t units, uint32_t* rows,
+                   device::Stream stream) {
+  if (columns * units == 0) return;
+  unpack_kernel<<<1024, 256, 0, stream>>>(panels, columns, units, rows);
+  device::check_launch("unpack_panels");
+}
+
+void int8_product(const Product& product, device::Stream stream) {
+  if (product.planes == 2) {
+    launch<Element::s8, 2>(product, stream);
+  } else {
+    launch<Element::s8, 1>(product, stream);
+  }
+}
+
+}  // namespace octet::ops::cuda
