@@ -9,14 +9,15 @@ add_library(octet_options INTERFACE)
 target_include_directories(octet_options INTERFACE ${CMAKE_SOURCE_DIR}/src
                                                    ${CMAKE_SOURCE_DIR}/include)
 # Contraction would fuse a*b+c behind our back and change bits between instruction sets.
-target_compile_options(octet_options INTERFACE -ffp-contract=off -Wall -Wextra -Wpedantic
-                                               -Wshadow -Wno-unknown-pragmas)
+target_compile_options(
+  octet_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off -Wall -Wextra -Wpedantic
+                          -Wshadow -Wno-unknown-pragmas>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # g++ 12 sees overlapping copies inside std::string that are not there (GCC bug 105651).
-  target_compile_options(octet_options INTERFACE -Wno-restrict)
+  target_compile_options(octet_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 if(OCTET_WERROR)
-  target_compile_options(octet_options INTERFACE -Werror)
+  target_compile_options(octet_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()
 if(OCTET_SANITIZE)
   target_compile_options(octet_options INTERFACE -fsanitize=${OCTET_SANITIZE}
@@ -34,12 +35,43 @@ set(OCTET_ISA_avx512 ${OCTET_ISA_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512d
 set(OCTET_ISA_avx512bf16 ${OCTET_ISA_avx512} -mavx512bf16)
 set(OCTET_ISA_amx ${OCTET_ISA_avx512} -mamx-tile -mamx-int8 -mamx-bf16)
 
+# CUDA, as OCTET_CUDA wants it: the compiler, the runtime, and OCTET_HAS_CUDA in every file.
+set(OCTET_WITH_CUDA OFF)
+if(NOT OCTET_CUDA STREQUAL "OFF")
+  if(OCTET_CUDA STREQUAL "ON")
+    find_package(CUDAToolkit REQUIRED)
+  else()
+    find_package(CUDAToolkit QUIET)
+  endif()
+  if(CUDAToolkit_FOUND)
+    set(OCTET_WITH_CUDA ON)
+    set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+    # 7.5; 8.0, which 8.6 and 8.9 run; Hopper with its own instructions; PTX for what comes later.
+    set(CMAKE_CUDA_ARCHITECTURES "75-real;80-real;90a-real;90-virtual" CACHE STRING "")
+    enable_language(CUDA)
+    # CMake 3.25 does not know that nvcc has C++20.
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    target_link_libraries(octet_options INTERFACE CUDA::cudart_static)
+    target_compile_definitions(octet_options INTERFACE OCTET_HAS_CUDA)
+    # fmt does not know that nvcc has constexpr. The roundings are those of CPUs.
+    target_compile_options(
+      octet_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-DFMT_USE_CONSTEXPR=1 --fmad=false --ftz=true
+                              --extended-lambda>)
+  endif()
+endif()
+
 set(OCTET_ROOMS "" CACHE INTERNAL "")
 
-# octet_room(NAME LIBRARIES …): the library octet_NAME from src/NAME/**.cc.
+# octet_room(NAME LIBRARIES …): the library octet_NAME from src/NAME/**.cc and, with CUDA, its *.cu
+# and what lies in folders named cuda.
 function(octet_room name)
   cmake_parse_arguments(ROOM "" "" "LIBRARIES" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc
+                                              ${CMAKE_SOURCE_DIR}/src/${name}/*.cu)
+  if(NOT OCTET_WITH_CUDA)
+    list(FILTER sources EXCLUDE REGEX "/cuda/|\\.cu$")
+  endif()
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
@@ -58,21 +90,6 @@ function(octet_room name)
   endforeach()
   set(OCTET_TESTS_${name} ${tests} CACHE INTERNAL "")
   set(OCTET_ROOMS ${OCTET_ROOMS} ${name} CACHE INTERNAL "")
-endfunction()
-
-# octet_cuda(ROOM): gives a room the CUDA runtime and OCTET_HAS_CUDA, as OCTET_CUDA wants it.
-function(octet_cuda room)
-  if(OCTET_CUDA STREQUAL "OFF")
-    return()
-  elseif(OCTET_CUDA STREQUAL "ON")
-    find_package(CUDAToolkit REQUIRED)
-  else()
-    find_package(CUDAToolkit QUIET)
-  endif()
-  if(CUDAToolkit_FOUND)
-    target_link_libraries(octet_${room} PUBLIC CUDA::cudart_static)
-    target_compile_definitions(octet_${room} PRIVATE OCTET_HAS_CUDA)
-  endif()
 endfunction()
 
 # octet_tests(): one gtest program per room from its *_test.cc, one from tests/*_test.cc

@@ -225,23 +225,46 @@ int activation_bits_of(const linear::Precision& precision) {
   }
 }
 
+namespace {
+
+/// N of "cuda:N", 0 of "cuda"; nothing for other devices.
+std::optional<int> gpu_of(std::string_view device) {
+  if (device == "cuda") return 0;
+  if (device.rfind("cuda:", 0) != 0) return std::nullopt;
+  int index = 0;
+  const std::string_view digits = device.substr(5);
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), index);
+  if (error != std::errc() || end != digits.end() || index < 0) return std::nullopt;
+  return index;
+}
+
+void check_device(const CommonOptions& options) {
+  if (options.device == "auto" || options.device == "cpu") return;
+  if (!gpu_of(options.device))
+    throw UsageError(fmt::format("--device: '{}' is not cpu, cuda[:N] or auto", options.device));
+  const device::GpuList list = device::list_gpus();
+  if (list.gpus.empty())
+    fail("--device {}: no GPU here ({}); use --device cpu", options.device, list.why_none);
+}
+
+}  // namespace
+
 model::LoadOptions load_options(const CommonOptions& options, const linear::Precision& precision) {
   model::LoadOptions load;
   load.precision = precision;
   load.asked = options.asked;
   load.skip_modules = split_list(options.skip_modules, "--skip-modules");
+  if (const auto gpu = gpu_of(options.device)) {
+    load.place = model::LoadOptions::Place::gpu;
+    load.gpu = *gpu;
+  } else if (options.device == "auto") {
+    load.place = model::LoadOptions::Place::gpu_if_possible;
+  }
   return load;
 }
 
 device::Cpu open_cpu(const CommonOptions& options) {
-  if (options.device.rfind("cuda", 0) == 0) {
-    const device::GpuList list = device::list_gpus();
-    const std::string why = list.gpus.empty() ? "no GPU here (" + list.why_none + ")"
-                                              : "this version runs models on CPUs only";
-    fail("--device {}: {}; use --device cpu", options.device, why);
-  }
-  if (options.device != "auto" && options.device != "cpu")
-    throw UsageError(fmt::format("--device: '{}' is not cpu, cuda[:N] or auto", options.device));
+  check_device(options);
   const int threads = options.threads.value_or(device::available_threads());
   if (!options.isa) return device::Cpu(threads);
   return device::Cpu(threads, device::parse_isa(*options.isa).value());

@@ -62,7 +62,9 @@ struct Conversion {
 
 Conversion write_octet(const QuantizeCommand& command, device::Cpu& cpu,
                        const linear::Precision& precision) {
-  const LoadedModel model = load_model(cpu, command.common, precision);
+  CommonOptions options = command.common;
+  options.device = "cpu";  // whose layout is what is written
+  const LoadedModel model = load_model(cpu, options, precision);
   model::save_quantized(model.loaded, command.common.model, command.output);
   return {linear::name(model.loaded.model.precision().method), model.loaded.weights_bytes_16bit,
           model.loaded.model.weights().bytes(), kept_share(model.loaded), model.seconds};

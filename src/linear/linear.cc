@@ -257,6 +257,16 @@ void Linear::finish(device::Cpu& cpu, tensor::MatrixView<float> out, const Linea
   Int8Forward(cpu, *this, call, workspace).finish(out);
 }
 
+void Linear::drop_values() {
+  parts_.codes.drop_values();
+  parts_.column_sums.drop_values();
+  parts_.column_scales.drop_values();
+  parts_.column_zeros.drop_values();
+  parts_.kept_panels.drop_values();
+  parts_.panels16.drop_values();
+  parts_.panels32.drop_values();
+}
+
 void Linear::read_row(int64_t n, float* out) const {
   OCTET_CHECK(n >= 0 && n < parts_.outputs && !is_int8(parts_.method));
   const int64_t panel = n / kColumns;

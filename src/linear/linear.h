@@ -157,6 +157,9 @@ class Linear {
   void finish(device::Cpu& cpu, tensor::MatrixView<float> out, const LinearCall& call,
               Workspace& workspace) const;
 
+  /// Lets the weights go, once they are elsewhere; extents and bytes() stay.
+  void drop_values();
+
   /// Row n of W as float (embedding lookup); 16-bit and 32-bit layers only.
   void read_row(int64_t n, float* out) const;
 

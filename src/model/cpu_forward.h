@@ -48,6 +48,8 @@ class CpuForwardPass final : public ForwardPass {
   tensor::MatrixView<float> normalised(const Norm& norm, tensor::MatrixView<float> x,
                                        tensor::MatrixView<float> out) override;
   tensor::MatrixView<float> made(Input& input) override;
+  /// A CPU leaves the rows in their place anyway.
+  void keep_made(Input& /*input*/) override {}
   using ForwardPass::apply;
   void apply(const linear::Linear& linear, const Input& x, tensor::MatrixView<float> out,
              const float* residual, int64_t residual_stride, int64_t layer, std::string_view what,

@@ -97,6 +97,9 @@ void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cac
                                   const InputObserver& observer) {
   Input x = block_input(layer.attention_norm);
   if (observer) observer(index, {LinearSlot::qkv}, made(x));
+  if (architecture_.residual == Residual::parallel_shared || architecture_.residual_after_norm) {
+    keep_made(x);
+  }
   apply(layer.qkv, x, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
   // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
   if (architecture_.residual == Residual::parallel) {
@@ -128,6 +131,7 @@ void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
   Input x = a.residual == Residual::sequential ? block_input(layer.feed_forward_norm)
                                                : Input{.rows = normed_};
   if (!layer.experts.empty()) return mix_experts(layer, made(x), index, observer);
+  if (architecture_.residual_after_norm) keep_made(x);
   if (observer) observer(index, {LinearSlot::up}, made(x));
   Input inner = activated(layer.up, x, index, {LinearSlot::up}, slice_rows_);
   if (observer) observer(index, {LinearSlot::down}, made(inner));

@@ -58,6 +58,8 @@ class ForwardPass {
                                                tensor::MatrixView<float> out) = 0;
   /// Makes all rows now, for those who read them beside a linear layer.
   virtual tensor::MatrixView<float> made(Input& input) = 0;
+  /// Before the linear layer that makes them: somebody reads the rows after it.
+  virtual void keep_made(Input& input) = 0;
   /// out = linear(x) + residual; `calls`: first row of each sequence's share of x.
   virtual void apply(const linear::Linear& linear, const Input& x, tensor::MatrixView<float> out,
                      const float* residual, int64_t residual_stride, int64_t layer,

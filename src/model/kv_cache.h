@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "device/gpu_memory.h"
 #include "linear/precision.h"
 #include "model/architecture.h"
 #include "ops/attention/attention.h"
@@ -23,23 +24,30 @@ int64_t layer_page_bytes(const Architecture& architecture, ops::CacheType type);
 /// [layers][kv_heads][keys, values].
 class KvCache {
  public:
-  KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages);
-  /// For `layers` layers instead of the architecture's.
-  KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages, int64_t layers);
-
+  /// `on_gpu`: in the memory of the current GPU.
+  KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages,
+          bool on_gpu = false);
   const ops::CacheHeadLayout& layout() const { return layout_; }
   int64_t pages() const { return pages_; }
   int64_t page_bytes() const { return page_bytes_; }
   int64_t bytes() const { return pages_ * page_bytes_; }
+  /// On a CPU for `layers` layers instead of the architecture's.
+  static KvCache of_layers(const Architecture& architecture, ops::CacheType type, int64_t pages,
+                           int64_t layers);
+
   /// Data of page 0 for this layer and KV head; page i lies i · page_bytes() further on.
   std::byte* head(int64_t layer, int64_t kv_head);
 
  private:
+  KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages, int64_t layers,
+          bool on_gpu);
+
   ops::CacheHeadLayout layout_;
   int64_t kv_heads_;
   int64_t pages_;
   int64_t page_bytes_;
   tensor::Array<std::byte> memory_;
+  device::GpuArray<std::byte> gpu_memory_;
 };
 
 /// Pages needed for `positions` positions.

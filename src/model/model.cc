@@ -1,7 +1,9 @@
 // A loaded model and its forward pass over a batch of ragged rows.
 #include "model/model.h"
 
+#include "base/error.h"
 #include "model/cpu_forward.h"
+#include "model/gpu_model.h"
 
 namespace octet::model {
 
@@ -42,9 +44,9 @@ int64_t Weights::bytes() const {
 }
 
 Model::Model(Architecture architecture, linear::Precision precision, Weights weights)
-    : architecture_(std::move(architecture)),
+    : architecture_(std::make_unique<Architecture>(std::move(architecture))),
       precision_(precision),
-      weights_(std::move(weights)),
+      weights_(std::make_unique<Weights>(std::move(weights))),
       scratch_(std::make_unique<Scratch>()) {}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
@@ -54,26 +56,49 @@ ops::CacheType Model::cache_type() const {
   return model::cache_type(precision_.method);
 }
 
+void Model::move_to_gpu(int index) {
+  OCTET_CHECK(gpu_ == nullptr);
+  gpu_ = make_gpu_model(index, *architecture_, precision_, *weights_);
+  for (const Stack stack : kStacks) {
+    for (Layer& layer : weights_->layers_of(stack)) {
+      for (linear::Linear* linear :
+           {&layer.qkv, &layer.attention_output, &layer.cross_key_value, &layer.cross_query,
+            &layer.cross_output, &layer.up, &layer.down}) {
+        linear->drop_values();
+      }
+    }
+  }
+}
+
+int64_t Model::gpu_bytes() const {
+  return gpu_ != nullptr ? gpu_->bytes() : 0;
+}
+
 void Model::encode(device::Cpu& cpu, const Step& step, KvCache& cache) {
+  if (gpu_ != nullptr) return gpu_->encode(cpu, step, cache);
   const device::FlushDenormals flush;
-  CpuForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::encoder);
+  CpuForwardPass pass(cpu, *architecture_, *weights_, step, cache, *scratch_, Stack::encoder);
   pass.embed();
-  for (int64_t layer = 0; layer < std::ssize(weights_.encoder_layers); ++layer) {
+  for (int64_t layer = 0; layer < std::ssize(weights_->encoder_layers); ++layer) {
     // Nobody reads the keys and values of the layers before, so all use one layer's place.
     pass.layer(layer, /*cache_layer=*/0, {});
   }
   pass.finish_source();
-  for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
+  for (int64_t layer = 0; layer < architecture_->layers; ++layer) {
     pass.place_source(layer, layer, {});
   }
 }
 
 void Model::forward(device::Cpu& cpu, const Step& step, KvCache& cache,
                     tensor::MatrixView<float> logits, const InputObserver& observer) {
+  if (gpu_ != nullptr) {
+    OCTET_CHECK(!observer);
+    return gpu_->forward(cpu, step, cache, logits);
+  }
   const device::FlushDenormals flush;
-  CpuForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::decoder);
+  CpuForwardPass pass(cpu, *architecture_, *weights_, step, cache, *scratch_, Stack::decoder);
   pass.embed();
-  for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
+  for (int64_t layer = 0; layer < architecture_->layers; ++layer) {
     pass.layer(layer, layer, observer);
   }
   pass.logits(logits);

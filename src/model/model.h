@@ -112,6 +112,7 @@ struct Weights {
 
 /// Buffers of a forward pass, reused from step to step; one per pass in flight.
 class Scratch;
+class GpuModel;
 
 /// Looks at (and, while loading, changes) things between the operations of a pass: `input` is what
 /// the linear layer is about to read, [rows, inputs]. Called on the thread that runs the pass.
@@ -128,12 +129,20 @@ class Model {
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
 
-  const Architecture& architecture() const { return architecture_; }
+  const Architecture& architecture() const { return *architecture_; }
   /// Other tokens than the description's end a text.
-  void set_end_tokens(std::vector<int32_t> ids) { architecture_.end_tokens = std::move(ids); }
+  void set_end_tokens(std::vector<int32_t> ids) { architecture_->end_tokens = std::move(ids); }
   const linear::Precision& precision() const { return precision_; }
-  const Weights& weights() const { return weights_; }
+  /// On a GPU, the sizes of what has moved there and not the values.
+  const Weights& weights() const { return *weights_; }
   ops::CacheType cache_type() const;
+
+  /// Moves the weights to GPU `index`, where all steps run from then on; caches must be there too.
+  /// Throws Error when the GPU has no room, or cannot run such a model.
+  void move_to_gpu(int index);
+  bool on_gpu() const { return gpu_ != nullptr; }
+  /// Bytes on the GPU beside the caches.
+  int64_t gpu_bytes() const;
 
   /// Runs the encoder of an encoder-decoder over whole sources (slices of all their positions;
   /// nobody's logits) and leaves in their pages what the decoder attends to.
@@ -142,15 +151,16 @@ class Model {
   /// Runs the step: writes the cache and logits[logit_rows.size(), vocabulary_size].
   /// Every sequence's logits are the same bits whatever else is in the step and however its
   /// prompt is cut into steps (but for methods that depend on the call). Throws Error naming the
-  /// layer when an activation is not finite or does not fit the cache.
+  /// layer when an activation is not finite or does not fit the cache. Nothing observes a GPU.
   void forward(device::Cpu& cpu, const Step& step, KvCache& cache, tensor::MatrixView<float> logits,
                const InputObserver& observer = {});
 
  private:
-  Architecture architecture_;
+  std::unique_ptr<Architecture> architecture_;
   linear::Precision precision_;
-  Weights weights_;
+  std::unique_ptr<Weights> weights_;
   std::unique_ptr<Scratch> scratch_;
+  std::unique_ptr<GpuModel> gpu_;
 };
 
 }  // namespace octet::model

@@ -32,7 +32,7 @@ Session::Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t
       step_rows_(step_rows(model.precision())),
       context_(context),
       cache_(model.architecture(), model.cache_type(),
-             cache_pages(model.architecture(), context, sequences)),
+             cache_pages(model.architecture(), context, sequences), model.on_gpu()),
       sequences_(static_cast<size_t>(sequences)) {
   for (int64_t page = cache_.pages() - 1; page >= 0; --page) {
     free_pages_.push_back(static_cast<int32_t>(page));
@@ -180,11 +180,20 @@ void Session::reserve(std::span<const Feed> feeds) {
   }
 }
 
+float* Session::logits(int64_t size) {
+  if (model_.on_gpu()) {
+    gpu_logits_.ensure(size);
+    return gpu_logits_.data();
+  }
+  logits_.ensure(size);
+  return logits_.data();
+}
+
 MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits) {
   reserve(feeds);
   const int64_t vocabulary = model_.architecture().vocabulary_size;
   const int64_t wanted = wanted_rows(feeds);
-  logits_.ensure(std::max<int64_t>(1, wanted * vocabulary));
+  float* logits = this->logits(std::max<int64_t>(1, wanted * vocabulary));
   int64_t written = 0;
   StepPlan plan(feeds);
   while (!plan.done()) {
@@ -211,10 +220,10 @@ MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits)
     step.activation_bits = activation_bits;
     step.context = context_;
     const auto count = static_cast<int64_t>(rows.logit_rows.size());
-    model_.forward(cpu_, step, cache_, {logits_.data() + written * vocabulary, count, vocabulary});
+    model_.forward(cpu_, step, cache_, {logits + written * vocabulary, count, vocabulary});
     written += count;
   }
-  return {logits_.data(), wanted, vocabulary};
+  return {logits, wanted, vocabulary};
 }
 
 }  // namespace octet::runtime

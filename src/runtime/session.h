@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "device/cpu.h"
+#include "device/gpu_memory.h"
 #include "model/model.h"
 #include "runtime/sampler.h"
 #include "tensor/owner.h"
@@ -76,7 +77,10 @@ class Session {
   model::KvCache cache_;
   std::vector<Sequence> sequences_;
   std::vector<int32_t> free_pages_;
+  float* logits(int64_t size);
+
   tensor::Array<float> logits_;
+  device::PinnedArray<float> gpu_logits_;  ///< instead, of a model on a GPU
 };
 
 /// What generation asks for.

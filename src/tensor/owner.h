@@ -92,6 +92,11 @@ class Shared {
   const T* begin() const { return data_; }
   const T* end() const { return data_ + size_; }
   size_t bytes() const { return static_cast<size_t>(size_) * sizeof(T); }
+  /// Lets the elements go and remembers how many there were.
+  void drop_values() {
+    data_ = nullptr;
+    owner_.reset();
+  }
 
  private:
   const T* data_ = nullptr;

@@ -27,6 +27,11 @@ struct LoadOptions {
   /// Modules that stay 16-bit, by the last or any dotted part of their name (lm_head, down_proj);
   /// "none" alone: nothing is skipped. Token embeddings are never quantised.
   std::vector<std::string> skip_modules = {"lm_head"};
+  /// Where the packed weights go: they stay with the CPU, move to a GPU, or to the first GPU when
+  /// there is one that has room for them and runs such models.
+  enum class Place : uint8_t { cpu, gpu, gpu_if_possible };
+  Place place = Place::cpu;
+  int gpu = 0;  ///< cuda:N
   /// Called with the share done, 0 to 1, from the loading thread. Throwing from it stops loading.
   std::function<void(double share)> progress;
 };

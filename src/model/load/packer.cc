@@ -131,7 +131,7 @@ void Packer::pack_outside(Weights& weights) {
   const Architecture& a = architecture_;
   const LinearNames embedding = a.token_embedding();
   weights.token_embedding =
-      std::make_shared<const linear::Linear>(pack_linear(embedding, /*keep_16bit=*/true));
+      std::make_shared<linear::Linear>(pack_linear(embedding, /*keep_16bit=*/true));
   reader_.release(embedding);
   advance(reader_.stored_bytes(embedding));
   if (!a.names.position_embedding.empty()) {
@@ -204,7 +204,7 @@ void Packer::search_and_pack_layers(Weights& weights) {
   const int64_t count = std::min(kSearchTokens, a.max_positions);
   const std::vector<int32_t> tokens = search_tokens(count, a.vocabulary_size);
   // An encoder sees the same tokens; the decoder attends to what it makes of them.
-  KvCache cache(a, ops::CacheType::f16, 2 * pages_for(count), /*layers=*/1);
+  KvCache cache = KvCache::of_layers(a, ops::CacheType::f16, 2 * pages_for(count), /*layers=*/1);
   std::vector<int32_t> pages(static_cast<size_t>(cache.pages()));
   std::iota(pages.begin(), pages.end(), 0);
   const Slice source{.rows = count, .first_position = 0, .pages = pages.data() + pages_for(count)};

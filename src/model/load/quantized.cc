@@ -282,7 +282,7 @@ Loaded load_quantized(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint
   const Architecture a = describe_quantized(checkpoint);
   PartsReader reader(cpu, checkpoint, precision);
   Weights weights;
-  weights.token_embedding = std::make_shared<const linear::Linear>(
+  weights.token_embedding = std::make_shared<linear::Linear>(
       reader.read("token_embedding", a.embedding_size, a.vocabulary_size));
   if (linear::is_int8(weights.token_embedding->parts().method)) {
     fail("{}: the token embedding is int8", checkpoint.where("token_embedding.codes"));
@@ -290,7 +290,7 @@ Loaded load_quantized(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint
   weights.lm_head = weights.token_embedding;
   if (checkpoint.contains("lm_head.codes") || checkpoint.contains("lm_head.panels16") ||
       checkpoint.contains("lm_head.panels32")) {
-    weights.lm_head = std::make_shared<const linear::Linear>(
+    weights.lm_head = std::make_shared<linear::Linear>(
         reader.read("lm_head", a.embedding_size, a.vocabulary_size));
   }
   if (!a.names.embedding_projection.parts.empty()) {

@@ -110,8 +110,7 @@ __device__ bool store(const CacheView& cache, std::byte* to, float value) {
 
 __device__ bool write_cache_row(const PrepareHeads& args, const float* keys, int slice,
                                 int position) {
-  const int32_t* pages = args.to_source ? args.step.source_pages : args.step.pages;
-  const int64_t page = pages[slice * args.step.page_stride + position / kPagePositions];
+  const int64_t page = args.step.pages[slice * args.step.page_stride + position / kPagePositions];
   const int64_t element = args.cache.type == CacheType::f32 ? 4 : 2;
   const int64_t size = static_cast<int64_t>(args.kv_heads) * args.head_dim;
   bool fits = true;

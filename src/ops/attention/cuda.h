@@ -59,8 +59,7 @@ struct PrepareHeads {
   const float* cos = nullptr;
   const float* sin = nullptr;
   CacheView cache;
-  bool to_source = false;  ///< keys and values go to the slices' source pages
-  ErrorMark error;         ///< a key or value that does not fit the cache
+  ErrorMark error;  ///< a key or value that does not fit the cache
 };
 void prepare_heads(const PrepareHeads& args, device::Stream stream);
 
