@@ -38,7 +38,7 @@ tensor::MatrixView<const float> ModelSource::next(int64_t rows) {
                               .all_logits = true,
                               .no_logits = false};
   const auto start = std::chrono::steady_clock::now();
-  const tensor::MatrixView<float> logits = session_.run({&feed, 1}, activation_bits_);
+  const tensor::MatrixView<float> logits = session_.run({&feed, 1}, activation_bits_, observer_);
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   OCTET_CHECK(logits.rows == rows && logits.columns == vocabulary_size());
   position_ += rows;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "device/cpu.h"
 #include "model/model.h"
@@ -37,6 +38,9 @@ class ModelSource final : public LogitSource {
   void begin(std::span<const int32_t> tokens) override;
   tensor::MatrixView<const float> next(int64_t rows) override;
 
+  /// From now on every pass is observed so.
+  void observe(model::PassObserver observer) { observer_ = std::move(observer); }
+
   /// Time spent in the model, and the tokens it read in that time.
   double seconds() const { return seconds_; }
   int64_t tokens() const { return tokens_; }
@@ -46,6 +50,7 @@ class ModelSource final : public LogitSource {
   runtime::Session session_;
   runtime::SequenceId sequence_;
   int activation_bits_;
+  model::PassObserver observer_;
   std::span<const int32_t> window_;
   int64_t position_ = 0;
   double seconds_ = 0;

@@ -56,6 +56,21 @@ void CpuForwardPass::rotary_angles() {
   }
 }
 
+void CpuForwardPass::try_heads(const PassObserver& observer, const Layer& layer, int64_t index,
+                               Input& x) {
+  const MatrixView<float> whole = made(x);
+  const MatrixView<float> tried = matrix(scratch_.observed, whole.rows, whole.columns);
+  for (size_t trial = 0; trial < observer.trials.size(); ++trial) {
+    for_rows(cpu_, whole.rows, whole.columns, [&](int64_t row) {
+      std::copy_n(whole.row(row), whole.columns, tried.row(row));
+      for (const int32_t column : observer.trials[trial]) tried.row(row)[column] = 0;
+    });
+    apply(layer.qkv, {tried}, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
+    for_rows(cpu_, whole.rows, 2 * qkv_.columns, [&](int64_t row) { prepare_heads(layer, row); });
+    observer.heads(index, trial, qkv_);
+  }
+}
+
 void CpuForwardPass::prepare_heads(const Layer& layer, int64_t row) {
   const Architecture& a = architecture_;
   float* query = qkv_.row(row);

@@ -101,6 +101,18 @@ MatrixView<float> CpuForwardPass::made(Input& input) {
   return input.rows;
 }
 
+CpuForwardPass::Input CpuForwardPass::observed(const PassObserver& observer, int64_t index,
+                                               LinearId id, const Input& x) {
+  if (!observer.input) return x;
+  Input whole = x;
+  const MatrixView<float> rows = made(whole);
+  const MatrixView<float> own = matrix(scratch_.observed, rows.rows, rows.columns);
+  for_rows(cpu_, rows.rows, rows.columns,
+           [&](int64_t row) { std::copy_n(rows.row(row), rows.columns, own.row(row)); });
+  observer.input(index, id, own);
+  return {.rows = own};
+}
+
 void CpuForwardPass::apply(const linear::Linear& linear, const Input& x, MatrixView<float> out,
                            const float* residual, int64_t residual_stride, int64_t layer,
                            std::string_view what, std::span<const int64_t> calls) {

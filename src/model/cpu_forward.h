@@ -16,6 +16,7 @@ class Scratch {
  public:
   tensor::Array<float> hidden;          ///< [rows, hidden_size], the residual stream
   tensor::Array<float> normed;          ///< [rows, hidden_size]
+  tensor::Array<float> observed;        ///< [rows, inputs], a linear layer's own input
   tensor::Array<float> qkv;             ///< [rows, query_size + 2 kv_size]
   tensor::Array<float> attention;       ///< [rows, query_size]
   tensor::Array<float> up;              ///< [rows, intermediate_size or twice that when gated]
@@ -58,8 +59,11 @@ class CpuForwardPass final : public ForwardPass {
   void place_source_keys_and_values(tensor::MatrixView<float> keys, int64_t index,
                                     int64_t cache_layer) override;
   void attend(int64_t index, int64_t cache_layer, Sees sees) override;
+  Input observed(const PassObserver& observer, int64_t index, LinearId id, const Input& x) override;
+  void try_heads(const PassObserver& observer, const Layer& layer, int64_t index,
+                 Input& x) override;
   void mix_experts(const Layer& layer, tensor::MatrixView<float> x, int64_t index,
-                   const InputObserver& observer) override;
+                   const PassObserver& observer) override;
   void add_to_hidden(tensor::MatrixView<const float> x) override;
   void scale(tensor::MatrixView<float> x, float factor) override;
   void gather_logit_rows() override;

@@ -70,7 +70,7 @@ void ForwardPass::fail_cache(int64_t index) const {
        place(index));
 }
 
-void ForwardPass::layer(int64_t index, int64_t cache_layer, const InputObserver& observer) {
+void ForwardPass::layer(int64_t index, int64_t cache_layer, const PassObserver& observer) {
   const Layer& layer = weights_.layers_of(stack_)[static_cast<size_t>(index)];
   attention_block(layer, index, cache_layer, observer);
   if (stack_ == Stack::decoder && architecture_.encoder_decoder()) {
@@ -94,13 +94,14 @@ void ForwardPass::add_block_output(const linear::Linear& linear, const Input& x,
 }
 
 void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                                  const InputObserver& observer) {
+                                  const PassObserver& observer) {
   Input x = block_input(layer.attention_norm);
-  if (observer) observer(index, {LinearSlot::qkv}, made(x));
+  if (observer.heads) try_heads(observer, layer, index, x);
   if (architecture_.residual == Residual::parallel_shared || architecture_.residual_after_norm) {
     keep_made(x);
   }
-  apply(layer.qkv, x, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
+  const Input read = observed(observer, index, {LinearSlot::qkv}, x);
+  apply(layer.qkv, read, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
   // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
   if (architecture_.residual == Residual::parallel) {
     Input parallel = block_input(layer.feed_forward_norm);
@@ -108,33 +109,33 @@ void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cac
   }
   place_keys_and_values(layer, index, cache_layer);
   attend(index, cache_layer, stack_ == Stack::encoder ? Sees::slice : Sees::earlier);
-  if (observer) observer(index, {LinearSlot::attention_output}, attention_);
-  add_block_output(layer.attention_output, {attention_}, layer.attention_output_norm,
-                   layer.attention_norm, index, name({LinearSlot::attention_output}));
+  const Input heads = observed(observer, index, {LinearSlot::attention_output}, {attention_});
+  add_block_output(layer.attention_output, heads, layer.attention_output_norm, layer.attention_norm,
+                   index, name({LinearSlot::attention_output}));
 }
 
 void ForwardPass::cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                                        const InputObserver& observer) {
+                                        const PassObserver& observer) {
   Input x = block_input(layer.cross_norm);
-  if (observer) observer(index, {LinearSlot::cross_query}, made(x));
+  x = observed(observer, index, {LinearSlot::cross_query}, x);
   apply(layer.cross_query, x, qkv_.slice_columns(0, architecture_.query_size()), nullptr, 0, index,
         name({LinearSlot::cross_query}));
   attend(index, cache_layer, Sees::source);
-  if (observer) observer(index, {LinearSlot::cross_output}, attention_);
-  add_block_output(layer.cross_output, {attention_}, Norm{}, layer.cross_norm, index,
+  const Input heads = observed(observer, index, {LinearSlot::cross_output}, {attention_});
+  add_block_output(layer.cross_output, heads, Norm{}, layer.cross_norm, index,
                    name({LinearSlot::cross_output}));
 }
 
 void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
-                                     const InputObserver& observer) {
+                                     const PassObserver& observer) {
   const Architecture& a = architecture_;
   Input x = a.residual == Residual::sequential ? block_input(layer.feed_forward_norm)
                                                : Input{.rows = normed_};
   if (!layer.experts.empty()) return mix_experts(layer, made(x), index, observer);
   if (architecture_.residual_after_norm) keep_made(x);
-  if (observer) observer(index, {LinearSlot::up}, made(x));
-  Input inner = activated(layer.up, x, index, {LinearSlot::up}, slice_rows_);
-  if (observer) observer(index, {LinearSlot::down}, made(inner));
+  const Input read = observed(observer, index, {LinearSlot::up}, x);
+  Input inner = activated(layer.up, read, index, {LinearSlot::up}, slice_rows_);
+  inner = observed(observer, index, {LinearSlot::down}, inner);
   add_block_output(layer.down, inner, layer.feed_forward_output_norm, layer.feed_forward_norm,
                    index, name({LinearSlot::down}));
 }
@@ -151,11 +152,11 @@ void ForwardPass::finish_source() {
   normalised(weights_.encoder_norm, hidden_, hidden_);
 }
 
-void ForwardPass::place_source(int64_t index, int64_t cache_layer, const InputObserver& observer) {
+void ForwardPass::place_source(int64_t index, int64_t cache_layer, const PassObserver& observer) {
   const Layer& layer = weights_.layers[static_cast<size_t>(index)];
-  if (observer) observer(index, {LinearSlot::cross_key_value}, hidden_);
+  const Input source = observed(observer, index, {LinearSlot::cross_key_value}, {hidden_});
   const MatrixView<float> keys = qkv_.slice_columns(0, 2 * architecture_.kv_size());
-  apply(layer.cross_key_value, {hidden_}, keys, nullptr, 0, index,
+  apply(layer.cross_key_value, source, keys, nullptr, 0, index,
         name({LinearSlot::cross_key_value}));
   place_source_keys_and_values(keys, index, cache_layer);
 }

@@ -20,12 +20,12 @@ class ForwardPass {
 
   void embed();
   /// Runs layer `index` on keys and values of `cache_layer` (the same but while loading).
-  void layer(int64_t index, int64_t cache_layer, const InputObserver& observer);
+  void layer(int64_t index, int64_t cache_layer, const PassObserver& observer);
   /// After an encoder's layers: the norm of its output.
   void finish_source();
   /// Writes the keys and values that decoder layer `index` makes of the encoder's output into the
   /// slices' pages.
-  void place_source(int64_t index, int64_t cache_layer, const InputObserver& observer);
+  void place_source(int64_t index, int64_t cache_layer, const PassObserver& observer);
   /// The final norm and what follows it, of the rows `step.logit_rows` only.
   void logits(tensor::MatrixView<float> out);
   /// The input of lm_head for all rows (norm and projection done), [rows, embedding_size].
@@ -74,8 +74,14 @@ class ForwardPass {
   virtual void place_source_keys_and_values(tensor::MatrixView<float> keys, int64_t index,
                                             int64_t cache_layer) = 0;
   virtual void attend(int64_t index, int64_t cache_layer, Sees sees) = 0;
+  /// What a linear layer reads when an observer has seen (and changed) it; without one, x.
+  virtual Input observed(const PassObserver& observer, int64_t index, LinearId id,
+                         const Input& x) = 0;
+  /// Shows observer.heads what comes of its trials.
+  virtual void try_heads(const PassObserver& observer, const Layer& layer, int64_t index,
+                         Input& x) = 0;
   virtual void mix_experts(const Layer& layer, tensor::MatrixView<float> x, int64_t index,
-                           const InputObserver& observer) = 0;
+                           const PassObserver& observer) = 0;
   virtual void add_to_hidden(tensor::MatrixView<const float> x) = 0;
   virtual void scale(tensor::MatrixView<float> x, float factor) = 0;
   /// Moves row step_.logit_rows[i] of hidden_ to row i.
@@ -109,10 +115,10 @@ class ForwardPass {
   void add_block_output(const linear::Linear& linear, const Input& x, const Norm& output_norm,
                         const Norm& post_norm, int64_t layer, std::string_view what);
   void attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                       const InputObserver& observer);
+                       const PassObserver& observer);
   void cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                             const InputObserver& observer);
-  void feed_forward_block(const Layer& layer, int64_t index, const InputObserver& observer);
+                             const PassObserver& observer);
+  void feed_forward_block(const Layer& layer, int64_t index, const PassObserver& observer);
 };
 
 }  // namespace octet::model

@@ -90,9 +90,9 @@ void Model::encode(device::Cpu& cpu, const Step& step, KvCache& cache) {
 }
 
 void Model::forward(device::Cpu& cpu, const Step& step, KvCache& cache,
-                    tensor::MatrixView<float> logits, const InputObserver& observer) {
+                    tensor::MatrixView<float> logits, const PassObserver& observer) {
   if (gpu_ != nullptr) {
-    OCTET_CHECK(!observer);
+    OCTET_CHECK(!observer.input && !observer.heads);
     return gpu_->forward(cpu, step, cache, logits);
   }
   const device::FlushDenormals flush;

@@ -367,7 +367,7 @@ void GpuForwardPass::attend(int64_t index, int64_t cache_layer, Sees sees) {
   ops::cuda::attention(attention, stream_);
 }
 
-void GpuForwardPass::mix_experts(const Layer&, MatrixView<float>, int64_t, const InputObserver&) {
+void GpuForwardPass::mix_experts(const Layer&, MatrixView<float>, int64_t, const PassObserver&) {
   OCTET_CHECK(false);  // reason_against_gpu
 }
 

@@ -118,8 +118,14 @@ class GpuForwardPass final : public ForwardPass {
   void place_source_keys_and_values(tensor::MatrixView<float> keys, int64_t index,
                                     int64_t cache_layer) override;
   void attend(int64_t index, int64_t cache_layer, Sees sees) override;
+  /// Nobody observes a GPU.
+  Input observed(const PassObserver& /*observer*/, int64_t /*index*/, LinearId /*id*/,
+                 const Input& x) override {
+    return x;
+  }
+  void try_heads(const PassObserver&, const Layer&, int64_t, Input&) override {}
   void mix_experts(const Layer& layer, tensor::MatrixView<float> x, int64_t index,
-                   const InputObserver& observer) override;
+                   const PassObserver& observer) override;
   void add_to_hidden(tensor::MatrixView<const float> x) override;
   void scale(tensor::MatrixView<float> x, float factor) override;
   void gather_logit_rows() override;
