@@ -16,6 +16,8 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "device/cache.h"
+#include "device/gpu_memory.h"
+#include "evaluate/gpu_speed.h"
 #include "evaluate/matmul_speed.h"
 #include "evaluate/roofline.h"
 #include "evaluate/speed.h"
@@ -28,7 +30,8 @@ constexpr const char* kExamples = R"(Examples:
   octet bench -m model/ -p 512 -n 64 -b 1,8,32 --activation-bits 8 --json
   octet bench --config bench/configs/llama-1.17b.json -t 2
   octet bench --matmul 768,1024,2048,2560,4096 --rows 1,64,512
-  octet bench --roofline)";
+  octet bench --roofline
+  octet bench --matmul 1024,4096,8192 --rows 1,512,4096 --device cuda)";
 
 constexpr int64_t kLargestSize = int64_t{1} << 17;  // of a matmul's inner dimension
 
@@ -53,17 +56,24 @@ std::vector<int64_t> counts(const std::string& text, std::string_view flag, int6
   return numbers;
 }
 
-Machine measure_machine(device::Cpu& cpu, Progress& progress) {
+/// The ceilings of GPU `gpu`, or of the CPU.
+Machine measure_machine(device::Cpu& cpu, std::optional<int> gpu, Progress& progress) {
   progress.update(0);
-  return {.threads = cpu.team().size(),
-          .isa = cpu.isa(),
-          .roofline = evaluate::measure_roofline(cpu, throw_if_interrupted)};
+  Machine machine = {.threads = cpu.team().size(), .isa = cpu.isa(), .roofline = {}};
+  if (gpu) {
+    const evaluate::GpuCeilings ceilings = evaluate::measure_gpu(*gpu, throw_if_interrupted);
+    machine.gpu = ceilings.name;
+    machine.roofline = ceilings.roofline;
+  } else {
+    machine.roofline = evaluate::measure_roofline(cpu, throw_if_interrupted);
+  }
+  return machine;
 }
 
 int run_roofline(const BenchCommand& command) {
   device::Cpu cpu = open_cpu(command.common);
   Progress progress("measuring the machine");
-  const Machine machine = measure_machine(cpu, progress);
+  const Machine machine = measure_machine(cpu, asked_gpu(command.common), progress);
   progress.finish();
   if (command.common.json) {
     write_json(roofline_json(machine));
@@ -78,10 +88,14 @@ int run_matmul(const BenchCommand& command) {
   const std::vector<int64_t> rows = counts(command.rows, "--rows", 1 << 16);
   device::Cpu cpu = open_cpu(command.common);
   Progress progress("measuring products");
-  const Machine machine = measure_machine(cpu, progress);
-  const auto bits = command.common.activation_bits;
+  const std::optional<int> gpu = asked_gpu(command.common);
+  const Machine machine = measure_machine(cpu, gpu, progress);
+  const auto asked = command.common.activation_bits;
+  const std::vector<int> bits = asked ? std::vector<int>{*asked} : std::vector<int>{8, 16};
   const std::vector<evaluate::MatmulVariant> variants =
-      evaluate::table5_variants(bits ? std::vector<int>{*bits} : std::vector<int>{8, 16});
+      gpu ? evaluate::gpu_table5_variants(bits) : evaluate::table5_variants(bits);
+  const int64_t available =
+      gpu ? device::free_gpu_memory() / 8 : device::available_memory_bytes() / 2;
   std::vector<MatmulReport> reports;
   for (size_t i = 0; i < sizes.size(); ++i) {
     progress.update(static_cast<double>(i) / static_cast<double>(sizes.size()));
@@ -91,11 +105,11 @@ int run_matmul(const BenchCommand& command) {
         .rows = rows,
         .variants = variants,
         .seconds = command.seconds / 2,
-        .rotate_bytes = evaluate::beyond_cache_bytes(machine.roofline.cache_bytes,
-                                                     device::available_memory_bytes() / 2),
+        .rotate_bytes = evaluate::beyond_cache_bytes(machine.roofline.cache_bytes, available),
         .between = throw_if_interrupted};
-    reports.push_back(
-        {options.inputs, options.outputs, evaluate::matmul_speed(cpu, options, machine.roofline)});
+    reports.push_back({options.inputs, options.outputs,
+                       gpu ? evaluate::gpu_matmul_speed(cpu, *gpu, options, machine.roofline)
+                           : evaluate::matmul_speed(cpu, options, machine.roofline)});
   }
   progress.finish();
   if (command.common.json) {
@@ -122,7 +136,9 @@ int run_model(const BenchCommand& command) {
   check_positions(command, model.architecture());
 
   Progress progress("measuring");
-  const Machine machine = measure_machine(cpu, progress);
+  std::optional<int> gpu;
+  if (model.on_gpu()) gpu = asked_gpu(command.common).value_or(0);
+  const Machine machine = measure_machine(cpu, gpu, progress);
   evaluate::SpeedOptions options = {.prompt_tokens = command.prompt,
                                     .decode_tokens = command.tokens,
                                     .activation_bits = asked.activation_bits,

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/options.h"
@@ -28,8 +29,20 @@ double share_of_dram(const Machine& machine, double bytes_per_s) {
   return bytes_per_s / machine.roofline.dram_bytes_per_s;
 }
 
+std::string peak_text(double per_s, std::string_view unit) {
+  return per_s > 0 ? fmt::format("{:.1f} {}", per_s / 1e12, unit) : "unknown";
+}
+
 std::string machine_line(const Machine& machine) {
   const evaluate::Roofline& roofline = machine.roofline;
+  if (!machine.gpu.empty()) {
+    return fmt::format(
+        "{}. Ceilings: int8 {}, bf16 {} (cuBLASLt, 8192³), memory read {:.1f} GB/s (over {}); "
+        "level 2 cache {}\n",
+        machine.gpu, peak_text(roofline.int8_per_s, "TOPS"),
+        peak_text(roofline.bfloat16_per_s, "TFLOPS"), roofline.dram_bytes_per_s / 1e9,
+        size_text(roofline.dram_buffer_bytes), size_text(roofline.cache_bytes));
+  }
   return fmt::format(
       "{} threads, {}. Ceilings: int8 {:.2f} TOPS, bf16 {:.2f} TFLOPS, float32 {:.2f} TFLOPS, DRAM "
       "read {:.1f} GB/s (over {}); last-level cache {}\n",
@@ -58,14 +71,30 @@ std::string precision_text(const linear::Precision& precision) {
   return text;
 }
 
+Json device_json(const Machine& machine) {
+  Json object = {{"threads", machine.threads}, {"isa", device::name(machine.isa)}};
+  if (!machine.gpu.empty()) object["gpu"] = machine.gpu;
+  return object;
+}
+
 double prompt_share(const Machine& machine, const ModelReport& report) {
-  return report.prompt.operations.seconds_at(machine.roofline) / report.prompt.seconds;
+  const double at_peak = report.prompt.operations.seconds_at(machine.roofline);
+  return std::isfinite(at_peak) ? at_peak / report.prompt.seconds : 0;
 }
 
 }  // namespace
 
 std::string roofline_text(const Machine& machine) {
   const evaluate::Roofline& roofline = machine.roofline;
+  if (!machine.gpu.empty()) {
+    return evaluate::markdown_table(
+        {{"ceiling", machine.gpu},
+         {"int8 (cuBLASLt, 8192³)", peak_text(roofline.int8_per_s, "TOPS")},
+         {"bf16 (cuBLASLt, 8192³)", peak_text(roofline.bfloat16_per_s, "TFLOPS")},
+         {fmt::format("memory read, {}", size_text(roofline.dram_buffer_bytes)),
+          fmt::format("{:.1f} GB/s", roofline.dram_bytes_per_s / 1e9)},
+         {"level 2 cache", size_text(roofline.cache_bytes)}});
+  }
   const Rows rows = {{"ceiling", fmt::format("{} threads", machine.threads)},
                      {fmt::format("int8 ({})", device::name(machine.isa)),
                       fmt::format("{:.2f} TOPS", roofline.int8_per_s / 1e12)},
@@ -78,9 +107,9 @@ std::string roofline_text(const Machine& machine) {
 }
 
 Json roofline_json(const Machine& machine) {
-  return {{"threads", machine.threads},
-          {"isa", device::name(machine.isa)},
-          {"roofline", ceilings(machine.roofline)}};
+  Json object = device_json(machine);
+  object["roofline"] = ceilings(machine.roofline);
+  return object;
 }
 
 std::string model_text(const Machine& machine, const ModelReport& report) {
@@ -119,8 +148,7 @@ Json model_json(const Machine& machine, const ModelReport& report) {
     object["outliers"] = linear::name(report.precision.outliers);
     object["threshold"] = report.precision.threshold;
   }
-  object["threads"] = machine.threads;
-  object["isa"] = device::name(machine.isa);
+  object.update(device_json(machine));
   object["load_s"] = report.load_s;
   object["weights_bytes"] = report.weights_bytes;
   object["step_weight_bytes"] = report.step_weight_bytes;

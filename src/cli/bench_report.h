@@ -17,6 +17,7 @@ namespace octet::cli {
 struct Machine {
   int threads = 1;
   device::Isa isa = device::Isa::scalar;
+  std::string gpu = {};  ///< its name, when the ceilings are a GPU's; peaks may be 0, unknown
   evaluate::Roofline roofline;
 };
 

@@ -263,6 +263,10 @@ model::LoadOptions load_options(const CommonOptions& options, const linear::Prec
   return load;
 }
 
+std::optional<int> asked_gpu(const CommonOptions& options) {
+  return gpu_of(options.device);
+}
+
 device::Cpu open_cpu(const CommonOptions& options) {
   check_device(options);
   const int threads = options.threads.value_or(device::available_threads());

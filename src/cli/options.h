@@ -66,6 +66,9 @@ int activation_bits_of(const linear::Precision& precision);
 
 model::LoadOptions load_options(const CommonOptions& options, const linear::Precision& precision);
 
+/// N of --device cuda:N; nothing for cpu and auto.
+std::optional<int> asked_gpu(const CommonOptions& options);
+
 /// The CPU with the threads and instruction set asked for. Throws Error for devices and instruction
 /// sets that this build or machine lacks.
 device::Cpu open_cpu(const CommonOptions& options);

@@ -68,6 +68,7 @@ OutlierReport measure(device::Cpu& cpu, const OutliersCommand& command, const st
                       const std::vector<std::string>& documents) {
   CommonOptions options = command.common;
   options.model = model;
+  options.device = "cpu";  // where a pass can be observed
   const linear::Precision precision = precision_of(options, linear::Method::fp32);
   LoadedModel loaded = load_model(cpu, options, precision);
   model::Model& weights = loaded.loaded.model;

@@ -25,6 +25,7 @@ Gpu describe(int device) {
   gpu.capability_minor = properties.minor;
   gpu.multiprocessors = properties.multiProcessorCount;
   gpu.memory_bytes = static_cast<int64_t>(properties.totalGlobalMem);
+  gpu.cache_bytes = properties.l2CacheSize;
   const double kilohertz = attribute(cudaDevAttrMemoryClockRate, device);
   const double bus_bits = attribute(cudaDevAttrGlobalMemoryBusWidth, device);
   gpu.memory_bytes_per_s = 2 * kilohertz * 1000 * bus_bits / 8;  // double data rate

@@ -13,6 +13,7 @@ struct Gpu {
   int capability_minor = 0;
   int multiprocessors = 0;
   int64_t memory_bytes = 0;
+  int64_t cache_bytes = 0;  ///< level 2
   /// Of the data sheet: memory clock × bus width; 0 where the driver does not say.
   double memory_bytes_per_s = 0;
 };

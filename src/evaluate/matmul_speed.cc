@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/error.h"
-#include "evaluate/speed.h"
+#include "evaluate/matmul_layer.h"
 #include "evaluate/timing.h"
 #include "linear/int8_forward.h"
 #include "linear/linear.h"
-#include "model/load/random_weights.h"
 
 namespace octet::evaluate {
 
@@ -20,7 +18,6 @@ using linear::Linear;
 using linear::Method;
 using linear::OutlierMode;
 
-constexpr float kOutlierSize = 30;     // standard deviations
 constexpr double kTurnSeconds = 0.01;  // a turn is as many calls as take about so long
 constexpr int kFewestRounds = 3;
 constexpr int kMostRounds = 25;
@@ -49,26 +46,6 @@ std::vector<Linear> copies(device::Cpu& cpu, Linear first, int64_t rotate_bytes)
   return layers;
 }
 
-linear::WeightSource weights(const MatmulSpeedOptions& options) {
-  const float deviation = 1.0f / std::sqrt(static_cast<float>(options.inputs));
-  return {
-      .outputs = options.outputs,
-      .inputs = options.inputs,
-      .sixteen_bit = ops::SixteenBit::bf16,
-      .read_rows = [inputs = options.inputs, deviation](int64_t first, int64_t rows, float* out) {
-        model::random_normal(1, first * inputs, rows * inputs, deviation, out);
-      }};
-}
-
-tensor::Array<float> activations(int64_t rows, int64_t inputs) {
-  tensor::Array<float> x(rows * inputs);
-  model::random_normal(2, 0, x.size(), 1, x.data());
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int32_t column : planted_columns(inputs)) x[r * inputs + column] *= kOutlierSize;
-  }
-  return x;
-}
-
 /// A variant, ready to run.
 struct Contender {
   const MatmulVariant* variant = nullptr;
@@ -84,11 +61,7 @@ class Contest {
   Contest(device::Cpu& cpu, const MatmulSpeedOptions& options) : cpu_(cpu), options_(options) {
     for (const MatmulVariant& variant : options.variants) {
       between();
-      const linear::WeightSource source = weights(options);
-      Linear first = Linear::pack(cpu, source, {}, variant.precision, variant.name);
-      if (linear::keeps_columns(variant.precision)) {
-        first.keep_columns(cpu, source, planted_columns(options.inputs));
-      }
+      Linear first = matmul_layer(cpu, options, variant);
       Contender contender{.variant = &variant};
       contender.layers = copies(cpu, std::move(first), options.rotate_bytes);
       contenders_.push_back(std::move(contender));
@@ -96,7 +69,7 @@ class Contest {
   }
 
   void run(int64_t rows) {
-    x_ = activations(rows, options_.inputs);
+    x_ = matmul_activations(rows, options_.inputs);
     out_ = tensor::Array<float>(rows * options_.outputs);
     rows_ = rows;
     double elapsed = 0;
@@ -164,35 +137,7 @@ class Contest {
   int64_t rows_ = 0;
 };
 
-MatmulSpeed figures(const Contender& contender, const Contender& baseline, int64_t rows,
-                    const Roofline& roofline) {
-  const Linear& layer = contender.layers.front();
-  const Operations operations =
-      operations_of(layer, rows, contender.variant->precision.activation_bits);
-  std::vector<double> ratios;
-  for (size_t i = 0; i < contender.seconds.size(); ++i) {
-    ratios.push_back(baseline.seconds[i] / contender.seconds[i]);
-  }
-  MatmulSpeed speed;
-  speed.rows = rows;
-  speed.seconds = median(contender.seconds);
-  speed.speedup = median(ratios);
-  speed.operations = operations.total();
-  speed.weight_bytes = static_cast<double>(step_weight_bytes(layer));
-  speed.share_of_peak = operations.seconds_at(roofline) / speed.seconds;
-  speed.share_of_dram = speed.weight_bytes / speed.seconds / roofline.dram_bytes_per_s;
-  return speed;
-}
-
 }  // namespace
-
-std::vector<int32_t> planted_columns(int64_t inputs) {
-  std::vector<int32_t> columns;
-  for (int64_t column : {inputs / 7, inputs / 3, inputs - 1}) {
-    if (columns.empty() || columns.back() < column) columns.push_back(static_cast<int32_t>(column));
-  }
-  return columns;
-}
 
 std::vector<MatmulVariant> table5_variants(const std::vector<int>& activation_bits) {
   OCTET_CHECK(!activation_bits.empty());
@@ -218,9 +163,15 @@ std::vector<MatmulSpeed> matmul_speed(device::Cpu& cpu, const MatmulSpeedOptions
   for (int64_t rows : options.rows) {
     contest.run(rows);
     for (size_t i = 0; i < options.variants.size(); ++i) {
-      speeds.push_back(
-          figures(contest.contenders()[i], contest.contenders().front(), rows, roofline));
-      speeds.back().variant = i;
+      const Contender& contender = contest.contenders()[i];
+      const Linear& layer = contender.layers.front();
+      MatmulSpeed speed =
+          matmul_figures(contender.seconds, contest.contenders().front().seconds,
+                         operations_of(layer, rows, contender.variant->precision.activation_bits),
+                         static_cast<double>(step_weight_bytes(layer)), roofline);
+      speed.rows = rows;
+      speed.variant = i;
+      speeds.push_back(speed);
     }
   }
   return speeds;

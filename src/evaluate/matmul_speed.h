@@ -18,6 +18,7 @@ struct MatmulVariant {
   linear::Precision precision;
   /// Only the product of rows that are already int8, into int32: "int8 without overhead".
   bool product_alone = false;
+  bool library = false;  ///< by cuBLASLt, on a GPU
 };
 
 /// bf16 (what the others are compared with, first); the int8 product alone; vector-wise absmax;

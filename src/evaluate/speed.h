@@ -27,6 +27,10 @@ struct Operations {
   double float32 = 0;
 
   double total() const { return int8 + sixteen_bit + float32; }
+  /// Of `times` as many rows.
+  Operations operator*(double times) const {
+    return {int8 * times, sixteen_bit * times, float32 * times};
+  }
   /// Seconds that they take at the machine's peaks.
   double seconds_at(const Roofline& roofline) const;
 };
