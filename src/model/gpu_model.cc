@@ -21,13 +21,4 @@ std::string reason_against_gpu(const Architecture& architecture,
   return {};
 }
 
-#if !defined(OCTET_HAS_CUDA)
-
-std::unique_ptr<GpuModel> make_gpu_model(int, const Architecture&, const linear::Precision&,
-                                         const Weights&) {
-  fail("this build of octet has no CUDA: use --device cpu, or build with -DOCTET_CUDA=ON");
-}
-
-#endif
-
 }  // namespace octet::model

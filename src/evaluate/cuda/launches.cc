@@ -19,14 +19,9 @@ Launches::Launches(int count, const std::function<void(int, device::Stream)>& la
     : count_(count), stream_(device::make_stream()) {
   for (int i = 0; i < count; ++i) launch(i, stream_);
   device::synchronize(stream_);
-  cudaGraph_t graph = nullptr;
-  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "capture");
-  for (int i = 0; i < count; ++i) launch(i, stream_);
-  check(cudaStreamEndCapture(stream_, &graph), "capture");
-  cudaGraphExec_t executable = nullptr;
-  check(cudaGraphInstantiate(&executable, graph, 0), "graph");
-  cudaGraphDestroy(graph);
-  graph_ = executable;
+  graph_ = device::GpuGraph(stream_, [&] {
+    for (int i = 0; i < count; ++i) launch(i, stream_);
+  });
   cudaEvent_t begin = nullptr;
   cudaEvent_t end = nullptr;
   check(cudaEventCreate(&begin), "event");
@@ -36,7 +31,6 @@ Launches::Launches(int count, const std::function<void(int, device::Stream)>& la
 }
 
 Launches::~Launches() {
-  if (graph_ != nullptr) cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph_));
   if (begin_ != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(begin_));
   if (end_ != nullptr) cudaEventDestroy(static_cast<cudaEvent_t>(end_));
   device::destroy_stream(stream_);
@@ -44,7 +38,7 @@ Launches::~Launches() {
 
 double Launches::seconds() {
   check(cudaEventRecord(static_cast<cudaEvent_t>(begin_), stream_), "event");
-  check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph_), stream_), "graph");
+  graph_.run(stream_);
   check(cudaEventRecord(static_cast<cudaEvent_t>(end_), stream_), "event");
   device::synchronize(stream_);
   float milliseconds = 0;

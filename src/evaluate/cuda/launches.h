@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "device/gpu_memory.h"
+#include "device/gpu_graph.h"
 
 namespace octet::evaluate {
 
@@ -22,7 +22,7 @@ class Launches {
  private:
   int count_;
   device::Stream stream_;
-  void* graph_ = nullptr;  // cudaGraphExec_t
+  device::GpuGraph graph_;
   void* begin_ = nullptr;  // cudaEvent_t
   void* end_ = nullptr;
 };

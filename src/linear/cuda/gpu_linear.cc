@@ -29,7 +29,7 @@ void copy_panels(const void* panels, int64_t columns, int64_t units, GpuArray<st
   auto* to = static_cast<std::byte*>(rows);
   const int64_t row_bytes = units * 4;
   const int64_t step = std::max<int64_t>(1, kCopyBytes / (16 * row_bytes)) * 16;
-  staging.ensure(std::max(kCopyBytes, 16 * row_bytes));
+  staging.ensure(std::min(step, columns) * row_bytes);
   for (int64_t first = 0; first < columns; first += step) {
     const int64_t count = std::min(step, columns - first);
     device::copy_to_gpu(staging.data(), from + first * row_bytes, count * row_bytes, stream);

@@ -1,13 +1,12 @@
 // A model on a GPU: steps, and the graphs that replay decode steps.
 #include "model/gpu_model.h"
 
-#include <cuda_runtime_api.h>
-
 #include <map>
 #include <tuple>
 
 #include "base/error.h"
 #include "device/gpu.h"
+#include "device/gpu_graph.h"
 #include "model/cuda/gpu_forward.h"
 
 namespace octet::model {
@@ -16,35 +15,8 @@ namespace cuda {
 
 namespace {
 
-void check(cudaError_t error, const char* what) {
-  if (error != cudaSuccess) fail("CUDA: {}: {}", what, cudaGetErrorString(error));
-}
-
 /// What a captured decode step depends on beside the addresses of the scratch.
 using GraphKey = std::tuple<int64_t, int64_t, int64_t, int, const void*>;
-
-/// The launches of a decode step, replayed as one.
-class Graph {
- public:
-  Graph() = default;
-  explicit Graph(cudaGraph_t graph) {
-    check(cudaGraphInstantiate(&executable_, graph, 0), "cannot prepare a graph");
-  }
-  ~Graph() {
-    if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
-  }
-  Graph(Graph&& other) noexcept : executable_(std::exchange(other.executable_, nullptr)) {}
-  Graph& operator=(Graph&& other) noexcept {
-    std::swap(executable_, other.executable_);
-    return *this;
-  }
-  void launch(device::Stream stream) const {
-    check(cudaGraphLaunch(executable_, stream), "cannot run a graph");
-  }
-
- private:
-  cudaGraphExec_t executable_ = nullptr;
-};
 
 /// Makes a model's GPU current, and gives it a stream.
 class OwnStream {
@@ -141,15 +113,10 @@ class CudaModel final : public GpuModel {
     }
     Captured& captured = found->second;
     if (captured.places.empty()) {
-      check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "capture");
-      run(pass, rows);
-      cudaGraph_t graph = nullptr;
-      check(cudaStreamEndCapture(stream_.get(), &graph), "cannot capture a step");
-      captured.graph = Graph(graph);
-      cudaGraphDestroy(graph);
+      captured.graph = device::GpuGraph(stream_.get(), [&] { run(pass, rows); });
       captured.places = pass.places();
     }
-    captured.graph.launch(stream_.get());
+    captured.graph.run(stream_.get());
     places_ = captured.places;
   }
 
@@ -162,7 +129,7 @@ class CudaModel final : public GpuModel {
   }
 
   struct Captured {
-    Graph graph;
+    device::GpuGraph graph;
     std::vector<CheckPlace> places;
   };
 

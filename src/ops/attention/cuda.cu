@@ -3,6 +3,7 @@
 
 #include "ops/attention/cuda.h"
 #include "ops/cuda/lane.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/simd/math.h"
 
 namespace octet::ops::cuda {
@@ -359,7 +360,7 @@ __device__ void write_result(const StepAttention& args, const Pair& pair, const 
 
 template <typename T>
 __global__ __launch_bounds__(kThreads) void attention_kernel(StepAttention args) {
-  extern __shared__ __align__(16) std::byte memory[];
+  OCTET_DYNAMIC_SHARED(std::byte, memory);
   const int stride = key_stride<T>(args.head_dim);
   T* keys = reinterpret_cast<T*>(memory);
   T* values = keys + kStepPositions * stride;
@@ -466,17 +467,16 @@ void launch_attention(const StepAttention& args, device::Stream stream) {
   const int bytes =
       2 * kStepPositions * key_stride<T>(args.head_dim) * static_cast<int>(sizeof(T)) +
       kAttentionPairs * args.head_dim * static_cast<int>(sizeof(float));
-  cudaFuncSetAttribute(attention_kernel<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   const dim3 grid(static_cast<unsigned>(args.tile_count), static_cast<unsigned>(args.kv_heads),
                   static_cast<unsigned>(args.splits > 0 ? args.splits : 1));
-  attention_kernel<T><<<grid, kThreads, static_cast<size_t>(bytes), stream>>>(args);
+  run_kernel(attention_kernel<T>, grid, kThreads, bytes, stream, args);
 }
 
 }  // namespace
 
 void prepare_heads(const PrepareHeads& args, device::Stream stream) {
   if (args.step.rows == 0) return;
-  prepare_kernel<<<static_cast<unsigned>(args.step.rows), kThreads, 0, stream>>>(args);
+  run_kernel(prepare_kernel, static_cast<unsigned>(args.step.rows), kThreads, 0, stream, args);
   device::check_launch("prepare_heads");
 }
 
@@ -488,8 +488,9 @@ void attention(const StepAttention& args, device::Stream stream) {
     launch_attention<__half>(args, stream);
   }
   if (args.splits > 0) {
-    merge_kernel<<<dim3(static_cast<unsigned>(args.step.rows), static_cast<unsigned>(args.heads)),
-                   64, 0, stream>>>(args);
+    run_kernel(merge_kernel,
+               dim3(static_cast<unsigned>(args.step.rows), static_cast<unsigned>(args.heads)), 64,
+               0, stream, args);
   }
   device::check_launch("attention");
 }

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "ops/cuda/launch.cuh"
+
 namespace octet::ops::cuda {
 
 enum class Element : uint8_t { s8, f16, bf16 };
@@ -23,7 +25,9 @@ struct Accumulator<Element::s8> {
 
 __device__ __forceinline__ void mma(int32_t (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2,
                                     uint32_t a3, uint32_t b0, uint32_t b1) {
-#if __CUDA_ARCH__ >= 800
+#if defined(OCTET_GPU_EMULATED)
+  emulated_mma_s8(c, {a0, a1, a2, a3, b0, b1});
+#elif __CUDA_ARCH__ >= 800
   asm volatile(
       "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
@@ -44,7 +48,9 @@ __device__ __forceinline__ void mma(int32_t (&c)[4], uint32_t a0, uint32_t a1, u
 template <Element kElement>
 __device__ __forceinline__ void mma16(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2,
                                       uint32_t a3, uint32_t b0, uint32_t b1) {
-#if __CUDA_ARCH__ >= 800
+#if defined(OCTET_GPU_EMULATED)
+  emulated_mma16(c, {a0, a1, a2, a3, b0, b1}, kElement == Element::f16);
+#elif __CUDA_ARCH__ >= 800
   if constexpr (kElement == Element::f16) {
     asm volatile(
         "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/mma.cuh"
 #include "ops/cuda/product.h"
 
@@ -66,11 +67,15 @@ __device__ inline float2 kept_product(const ProductEpilogue& e, int64_t group, i
 }
 
 __device__ __forceinline__ uint4 load_weights(const std::byte* from) {
+#if defined(__CUDA_ARCH__)
   uint4 v;
   asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"(from));
   return v;
+#else
+  return *reinterpret_cast<const uint4*>(from);
+#endif
 }
 
 /// One group of code rows, 16 outputs for each block; its warps take the segments of K.
@@ -302,7 +307,7 @@ __device__ __forceinline__ bool combine_splits(
                    tile * gridDim.z * kCount * kProductThreads + threadIdx.x;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) flat[i] = __ldcg(all + i * kProductThreads);
-  for (int z = 1; z < gridDim.z; ++z) {
+  for (unsigned z = 1; z < gridDim.z; ++z) {
     all += kCount * kProductThreads;
 #pragma unroll
     for (int i = 0; i < kCount; ++i) flat[i] += __ldcg(all + i * kProductThreads);
@@ -314,7 +319,7 @@ template <Element kElement, int kPlanes, int kRows>
 __global__ __launch_bounds__(kProductThreads) void tile_kernel(Product p) {
   using T = Tile<kRows>;
   using Sum = typename Accumulator<kElement>::Type;
-  extern __shared__ __align__(128) std::byte stages[];
+  OCTET_DYNAMIC_SHARED(std::byte, stages);
   const int64_t rows =
       p.active_rows != nullptr ? min(static_cast<int64_t>(*p.active_rows), p.rows) : p.rows;
   const int64_t code_row_count = code_rows(rows, kPlanes);
@@ -442,9 +447,8 @@ void launch_tiles(const Product& p, device::Stream stream) {
   const auto y = static_cast<unsigned>(rounded_up(code_rows(p.rows, kPlanes), kRows) / kRows);
   const int splits =
       p.active_rows != nullptr ? 1 : splits_for<kElement, kRows>(p, static_cast<int64_t>(x) * y);
-  auto* kernel = tile_kernel<kElement, kPlanes, kRows>;
-  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes);
-  kernel<<<dim3(x, y, static_cast<unsigned>(splits)), kProductThreads, kBytes, stream>>>(p);
+  run_kernel(tile_kernel<kElement, kPlanes, kRows>, dim3(x, y, static_cast<unsigned>(splits)),
+             kProductThreads, kBytes, stream, p);
 }
 
 template <Element kElement, int kPlanes>
@@ -453,7 +457,7 @@ void launch(const Product& p, device::Stream stream) {
   const int64_t rows = code_rows(p.rows, kPlanes);
   if (rows <= kRowGroup) {
     const auto blocks = static_cast<unsigned>(rounded_up(p.columns, 16) / 16);
-    rows_kernel<kElement, kPlanes><<<blocks, kProductThreads, 0, stream>>>(p);
+    run_kernel(rows_kernel<kElement, kPlanes>, blocks, kProductThreads, 0, stream, p);
   } else if (rows <= 64) {
     launch_tiles<kElement, kPlanes, 64>(p, stream);
   } else {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ops/cuda/lane.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/rows.h"
 #include "ops/simd/math.h"
 
@@ -28,7 +29,7 @@ void each(int64_t count, device::Stream stream, Function function) {
   if (count == 0) return;
   const auto blocks =
       static_cast<unsigned>(std::min<int64_t>((count + kThreads - 1) / kThreads, 4096));
-  each_kernel<<<blocks, kThreads, 0, stream>>>(count, function);
+  run_kernel(each_kernel<Function>, blocks, kThreads, 0, stream, count, function);
   device::check_launch("an operation on rows");
 }
 

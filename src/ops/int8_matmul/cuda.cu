@@ -19,7 +19,9 @@ __global__ void unpack_kernel(const uint32_t* panels, int64_t columns, int64_t u
 void unpack_panels(const uint32_t* panels, int64_t columns, int64_t units, uint32_t* rows,
                    device::Stream stream) {
   if (columns * units == 0) return;
-  unpack_kernel<<<1024, 256, 0, stream>>>(panels, columns, units, rows);
+  run_kernel(unpack_kernel,
+             static_cast<unsigned>(std::min<int64_t>(4096, (columns * units + 255) / 256)), 256, 0,
+             stream, panels, columns, units, rows);
   device::check_launch("unpack_panels");
 }
 

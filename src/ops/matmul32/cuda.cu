@@ -1,4 +1,5 @@
 // Products of float32 rows and weights on a GPU.
+#include "ops/cuda/launch.cuh"
 #include "ops/matmul32/cuda.h"
 
 namespace octet::ops::cuda {
@@ -52,7 +53,7 @@ void product32(const Product32& product, device::Stream stream) {
   if (product.rows == 0) return;
   const dim3 grid(static_cast<unsigned>((product.columns + kTile - 1) / kTile),
                   static_cast<unsigned>((product.rows + kTile - 1) / kTile));
-  product32_kernel<<<grid, kTile * kTile / kEach, 0, stream>>>(product);
+  run_kernel(product32_kernel, grid, kTile * kTile / kEach, 0, stream, product);
   device::check_launch("product32");
 }
 

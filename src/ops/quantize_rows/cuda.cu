@@ -4,6 +4,7 @@
 
 #include "ops/activation/functions.h"
 #include "ops/cuda/lane.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/quantize_rows/cuda.h"
 #include "ops/quantize_rows/quantize_rows.h"
 
@@ -260,7 +261,7 @@ __device__ int32_t take_slot(const QuantizeRows& args, int64_t r, float leftover
 }
 
 __global__ void quantize_kernel(QuantizeRows args, bool cached) {
-  extern __shared__ float cache[];
+  OCTET_DYNAMIC_SHARED(float, cache);
   __shared__ float shared[kMostThreads / kWarp];
   __shared__ int32_t shared_slot;
   const int64_t r = blockIdx.x;
@@ -284,7 +285,7 @@ __global__ void quantize_kernel(QuantizeRows args, bool cached) {
 }
 
 __global__ void split_kernel(RowSource source, SixteenBitRows out, ErrorMark error, bool cached) {
-  extern __shared__ float cache[];
+  OCTET_DYNAMIC_SHARED(float, cache);
   __shared__ float shared[kMostThreads / kWarp];
   const int64_t r = blockIdx.x;
   const Row row(source, r, cached ? cache : nullptr, shared);
@@ -317,8 +318,8 @@ int64_t cache_bytes(const RowSource& source) {
 void quantize_rows(const QuantizeRows& args, device::Stream stream) {
   if (args.rows == 0) return;
   const int64_t cache = cache_bytes(args.source);
-  quantize_kernel<<<static_cast<unsigned>(args.rows), threads_for(args.source.columns),
-                    static_cast<size_t>(cache), stream>>>(args, cache > 0);
+  run_kernel(quantize_kernel, static_cast<unsigned>(args.rows), threads_for(args.source.columns),
+             cache, stream, args, cache > 0);
   device::check_launch("quantize_rows");
 }
 
@@ -326,16 +327,16 @@ void split_rows(const RowSource& source, int64_t rows, const SixteenBitRows& out
                 const ErrorMark& error, device::Stream stream) {
   if (rows == 0) return;
   const int64_t cache = cache_bytes(source);
-  split_kernel<<<static_cast<unsigned>(rows), threads_for(source.columns),
-                 static_cast<size_t>(cache), stream>>>(source, out, error, cache > 0);
+  run_kernel(split_kernel, static_cast<unsigned>(rows), threads_for(source.columns), cache, stream,
+             source, out, error, cache > 0);
   device::check_launch("split_rows");
 }
 
 void make_rows(const RowSource& source, int64_t rows, float* out, int64_t out_stride,
                const ErrorMark& error, device::Stream stream) {
   if (rows == 0) return;
-  make_kernel<<<static_cast<unsigned>(rows), threads_for(source.columns), 0, stream>>>(
-      source, out, out_stride, error);
+  run_kernel(make_kernel, static_cast<unsigned>(rows), threads_for(source.columns), 0, stream,
+             source, out, out_stride, error);
   device::check_launch("make_rows");
 }
 

@@ -1,6 +1,7 @@
 // What a GPU's memory can deliver.
 #include <cuda_bf16.h>
 
+#include "ops/cuda/launch.cuh"
 #include "ops/roofline/cuda.h"
 
 namespace octet::ops::cuda {
@@ -58,19 +59,20 @@ __global__ void fill_bf16_kernel(__nv_bfloat16* memory, int64_t count, uint32_t 
 }  // namespace
 
 void read_memory(const void* memory, int64_t bytes, uint32_t* sums, device::Stream stream) {
-  read_kernel<<<kBlocks, kThreads, 0, stream>>>(static_cast<const uint4*>(memory), bytes / 16,
-                                                sums);
+  run_kernel(read_kernel, kBlocks, kThreads, 0, stream, static_cast<const uint4*>(memory),
+             bytes / 16, sums);
   device::check_launch("read_memory");
 }
 
 void fill_random(void* memory, int64_t bytes, uint32_t seed, device::Stream stream) {
-  fill_kernel<<<kBlocks, kThreads, 0, stream>>>(static_cast<uint32_t*>(memory), bytes / 4, seed);
+  run_kernel(fill_kernel, kBlocks, kThreads, 0, stream, static_cast<uint32_t*>(memory), bytes / 4,
+             seed);
   device::check_launch("fill_random");
 }
 
 void fill_random_bf16(void* memory, int64_t count, uint32_t seed, device::Stream stream) {
-  fill_bf16_kernel<<<kBlocks, kThreads, 0, stream>>>(static_cast<__nv_bfloat16*>(memory), count,
-                                                     seed);
+  run_kernel(fill_bf16_kernel, kBlocks, kThreads, 0, stream, static_cast<__nv_bfloat16*>(memory),
+             count, seed);
   device::check_launch("fill_random_bf16");
 }
 
