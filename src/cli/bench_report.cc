@@ -65,8 +65,8 @@ std::string precision_text(const linear::Precision& precision) {
   std::string text = fmt::format("{}, {}-bit activations", linear::name(precision.method),
                                  activation_bits_of(precision));
   if (linear::decomposes(precision)) {
-    text +=
-        fmt::format(", outliers {} at {}", linear::name(precision.outliers), precision.threshold);
+    text += fmt::format(", outliers {} at {}", linear::name(precision.outliers),
+                        linear::thresholds_text(precision));
   }
   return text;
 }
@@ -146,7 +146,7 @@ Json model_json(const Machine& machine, const ModelReport& report) {
                  {"activation_bits", activation_bits_of(report.precision)}};
   if (linear::has_decomposition(report.precision.method)) {
     object["outliers"] = linear::name(report.precision.outliers);
-    object["threshold"] = report.precision.threshold;
+    add_threshold_json(object, report.precision);
   }
   object.update(device_json(machine));
   object["load_s"] = report.load_s;

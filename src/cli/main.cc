@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
   add_quantize(app, action);
   add_plant_outliers(app, action);
   add_outliers(app, action);
+  add_threshold(app, action);
   add_inspect(app, action);
   add_plan(app, action);
   add_bench(app, action);
