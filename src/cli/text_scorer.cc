@@ -1,0 +1,137 @@
+// Scoring a text with many models of one checkpoint, and keeping the scores.
+#include "cli/text_scorer.h"
+
+#include <fmt/core.h>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/model_identity.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "evaluate/text.h"
+#include "tokenizer/tokenizer.h"
+
+namespace octet::cli {
+namespace {
+
+using evaluate::ModelSource;
+using linear::Precision;
+
+constexpr int64_t kDefaultWindow = 512;
+
+}  // namespace
+
+void add_text_options(CLI::App& app, TextOptions& options) {
+  const auto option = [&app](const char* names, auto& value, const char* text, const char* type) {
+    return app.add_option(names, value, text)->group("What to score")->type_name(type);
+  };
+  option("-f,--file", options.file, "Plain text, JSON lines or a JSON array", "FILE")->required();
+  option("--text-field", options.text_field, "Member of JSON objects that holds the text", "NAME")
+      ->capture_default_str();
+  option("--chunks", options.chunks, "The first N windows only", "N")->check(number_in(1, 1e15));
+}
+
+TextWindows windows_of_text(const tokenizer::Tokenizer& tokenizer,
+                            const std::vector<std::string>& documents, int64_t length,
+                            const TextOptions& options) {
+  const std::vector<int32_t> tokens =
+      tokenizer.encode(evaluate::join(documents), {.add_special = false, .parse_special = false});
+  TextWindows text = {.windows = evaluate::cut_windows(tokens, length, options.chunks),
+                      .text_tokens = std::ssize(tokens)};
+  if (text.windows.empty())
+    fail("{}: {} tokens make no window of {}; use a smaller -c", options.file, text.text_tokens,
+         length);
+  return text;
+}
+
+TextScorer::TextScorer(device::Cpu& cpu, const CommonOptions& common, const TextOptions& text,
+                       const Settings& settings)
+    : cpu_(cpu),
+      common_(common),
+      text_(text),
+      reference_precision_(precision_of(common, settings.reference)),
+      architecture_(model::describe(common.model).architecture) {
+  if (common.context && *common.context < 2)
+    throw UsageError("--ctx-size: scoring needs at least two tokens");
+  window_ = context_size(common, architecture_, kDefaultWindow);
+  documents_ = evaluate::read_documents(text.file, text.text_field);
+  if (!settings.resume) return;
+  identity_ =
+      fmt::format("{}{}\n{:016x} {} {}\n{} {}\n", model_identity(common.model), OCTET_VERSION,
+                  evaluate::fingerprint(evaluate::join(documents_)), window_,
+                  text.chunks.value_or(0), linear::name(settings.reference), common.skip_modules);
+  finished_.emplace(*settings.resume, settings.command);
+}
+
+uint64_t TextScorer::fingerprint_of(const Precision& precision,
+                                    const model::PlantWhileLoading& plant) const {
+  std::string text =
+      fmt::format("{}{} {} {} {}\n", identity_, linear::name(precision.method), precision.threshold,
+                  linear::name(precision.outliers), precision.activation_bits);
+  if (plant.gain != 1) {
+    text += fmt::format("{}:", plant.gain);
+    for (const int32_t dimension : plant.dimensions) text += fmt::format("{},", dimension);
+  }
+  return evaluate::fingerprint(text);
+}
+
+Row TextScorer::score(const Precision& precision, const model::PlantWhileLoading& plant,
+                      const std::string& place) {
+  const bool natural = plant.gain == 1;
+  const std::string label =
+      natural ? fmt::format("{}", linear::name(precision.method))
+              : fmt::format("{} × {}", linear::name(precision.method), plant.gain);
+  const uint64_t fingerprint = finished_ ? fingerprint_of(precision, plant) : 0;
+  const evaluate::MethodScore* known = finished_ ? finished_->find(fingerprint) : nullptr;
+  evaluate::MethodScore score;
+  if (known != nullptr) {
+    score = *known;
+  } else {
+    open_reference();
+    if (natural && precision.method == reference_precision_.method &&
+        precision.activation_bits == reference_precision_.activation_bits) {
+      score = run(reference_->loaded, precision, true, place + label);
+    } else {
+      LoadedModel model =
+          load_model(cpu_, common_, precision, {.plant = plant, .report_kept = false});
+      score = run(model.loaded, precision, false, place + label);
+    }
+    if (finished_) finished_->add(fingerprint, label, score);
+  }
+  return {.precision = precision,
+          .result = score.perplexity,
+          .tokens_per_s = score.tokens_per_s,
+          .weights_bytes = score.weights_bytes,
+          .kept_share = score.kept_share};
+}
+
+void TextScorer::open_reference() {
+  if (reference_) return;
+  reference_.emplace(load_model(cpu_, common_, reference_precision_));
+  const tokenizer::Tokenizer& tokenizer =
+      need_tokenizer(reference_->loaded, common_, "a text needs one");
+  windows_ = windows_of_text(tokenizer, documents_, window_, text_).windows;
+  reference_source_ = std::make_unique<ModelSource>(reference_->loaded.model, cpu_, window_,
+                                                    reference_precision_.activation_bits);
+}
+
+evaluate::MethodScore TextScorer::run(model::Loaded& loaded, const Precision& precision,
+                                      bool is_reference, const std::string& label) {
+  ModelSource source(loaded.model, cpu_, window_, precision.activation_bits);
+  Progress progress(fmt::format("{} ({} windows)", label, windows_.size()));
+  evaluate::PerplexityOptions options;
+  options.reference = is_reference ? &source : reference_source_.get();
+  options.progress = [&progress](double share) {
+    throw_if_interrupted();
+    progress.update(share);
+  };
+  evaluate::MethodScore score;
+  score.perplexity = evaluate::perplexity(cpu_.team(), source, windows_, options);
+  score.tokens_per_s = rate(source.tokens(), source.seconds());
+  score.weights_bytes = loaded.model.weights().bytes();
+  score.kept_share = kept_share(loaded);
+  return score;
+}
+
+}  // namespace octet::cli
