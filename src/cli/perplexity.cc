@@ -17,6 +17,7 @@
 #include "cli/perplexity_report.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/text_windows.h"
 #include "evaluate/text.h"
 #include "tokenizer/tokenizer.h"
 
@@ -33,8 +34,6 @@ constexpr const char* kExamples = R"(Examples:
   octet perplexity -m model/ --method fp32 --ids 1,2,3 --logits-at 0,2 --json
   octet perplexity -m model/ -f text.txt --method fp32 --save-logprobs fp32.logprobs
   octet perplexity -m model/ -f text.txt --reference fp32.logprobs)";
-
-constexpr int64_t kDefaultWindow = 512;
 
 struct PerplexityCommand {
   CommonOptions common;
@@ -53,12 +52,6 @@ struct PerplexityCommand {
 bool same(const Precision& a, const Precision& b) {
   return a.method == b.method && a.activation_bits == b.activation_bits;
 }
-
-/// What is scored, and the tokens of the text it was taken from.
-struct Scored {
-  std::vector<evaluate::Window> windows;
-  int64_t text_tokens = 0;
-};
 
 Scored windows_of_documents(const PerplexityCommand& command, const tokenizer::Tokenizer& tokenizer,
                             const std::vector<std::string>& documents, int64_t length) {
@@ -89,19 +82,6 @@ Scored windows_of_ids(const PerplexityCommand& command, const model::Architectur
   if (count > context_size(bounded, architecture, count))
     fail("--ids has {} tokens, the context {}; raise -c", count, *bounded.context);
   return {.windows = {ids}, .text_tokens = count};
-}
-
-Scored windows_of_text(const PerplexityCommand& command, const tokenizer::Tokenizer& tokenizer,
-                       const std::vector<std::string>& documents, int64_t length) {
-  const std::vector<int32_t> tokens =
-      tokenizer.encode(evaluate::join(documents), {.add_special = false, .parse_special = false});
-  Scored scored;
-  scored.text_tokens = static_cast<int64_t>(tokens.size());
-  scored.windows = evaluate::cut_windows(tokens, length, command.chunks);
-  if (scored.windows.empty())
-    fail("{}: {} tokens make no window of {}; use a smaller -c or --per-document", *command.file,
-         tokens.size(), length);
-  return scored;
 }
 
 int64_t longest(const std::vector<evaluate::Window>& windows) {
@@ -190,7 +170,8 @@ class PerplexityRun {
     const tokenizer::Tokenizer& tokenizer =
         need_tokenizer(loaded, command_.common, "score token ids with --ids");
     scored_ = command_.per_document ? windows_of_documents(command_, tokenizer, documents_, length)
-                                    : windows_of_text(command_, tokenizer, documents_, length);
+                                    : windows_of_text(tokenizer, documents_, length,
+                                                      command_.chunks, *command_.file);
   }
 
   std::unique_ptr<evaluate::ModelSource> source_of(model::Loaded& loaded,

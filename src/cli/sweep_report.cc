@@ -17,7 +17,9 @@ using Json = nlohmann::ordered_json;
 using Cells = std::vector<std::vector<std::string>>;
 
 std::string label_of(const linear::Precision& precision) {
-  return fmt::format("{} ({} bits)", linear::name(precision.method), activation_bits_of(precision));
+  if (precision.method != linear::Method::llm_int8)
+    return std::string(linear::name(precision.method));
+  return fmt::format("{}, {} bits", linear::name(precision.method), precision.activation_bits);
 }
 
 double divergence_of(const Row& row) {
@@ -58,7 +60,7 @@ std::string breakdown_rule(const Sweep& sweep) {
 
 report::Plot plot_of(const Sweep& sweep, const std::string& name, double (*value)(const Row&)) {
   report::Plot plot;
-  plot.x = {.name = "gain of the planted outliers", .logarithmic = true};
+  plot.x = {.name = "gain of the planted outliers", .logarithmic = true, .base = 2};
   plot.y = {.name = name, .logarithmic = true};
   for (const SweepRow& row : sweep.rows) {
     report::Series series = {.name = label_of(row.precision)};

@@ -4,13 +4,11 @@
 #include <fmt/core.h>
 
 #include "base/error.h"
-#include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/model_identity.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "evaluate/text.h"
-#include "tokenizer/tokenizer.h"
 
 namespace octet::cli {
 namespace {
@@ -18,32 +16,7 @@ namespace {
 using evaluate::ModelSource;
 using linear::Precision;
 
-constexpr int64_t kDefaultWindow = 512;
-
 }  // namespace
-
-void add_text_options(CLI::App& app, TextOptions& options) {
-  const auto option = [&app](const char* names, auto& value, const char* text, const char* type) {
-    return app.add_option(names, value, text)->group("What to score")->type_name(type);
-  };
-  option("-f,--file", options.file, "Plain text, JSON lines or a JSON array", "FILE")->required();
-  option("--text-field", options.text_field, "Member of JSON objects that holds the text", "NAME")
-      ->capture_default_str();
-  option("--chunks", options.chunks, "The first N windows only", "N")->check(number_in(1, 1e15));
-}
-
-TextWindows windows_of_text(const tokenizer::Tokenizer& tokenizer,
-                            const std::vector<std::string>& documents, int64_t length,
-                            const TextOptions& options) {
-  const std::vector<int32_t> tokens =
-      tokenizer.encode(evaluate::join(documents), {.add_special = false, .parse_special = false});
-  TextWindows text = {.windows = evaluate::cut_windows(tokens, length, options.chunks),
-                      .text_tokens = std::ssize(tokens)};
-  if (text.windows.empty())
-    fail("{}: {} tokens make no window of {}; use a smaller -c", options.file, text.text_tokens,
-         length);
-  return text;
-}
 
 TextScorer::TextScorer(device::Cpu& cpu, const CommonOptions& common, const TextOptions& text,
                        const Settings& settings)
@@ -52,10 +25,8 @@ TextScorer::TextScorer(device::Cpu& cpu, const CommonOptions& common, const Text
       text_(text),
       reference_precision_(precision_of(common, settings.reference)),
       architecture_(model::describe(common.model).architecture) {
-  if (common.context && *common.context < 2)
-    throw UsageError("--ctx-size: scoring needs at least two tokens");
+  documents_ = read_text(text, common);
   window_ = context_size(common, architecture_, kDefaultWindow);
-  documents_ = evaluate::read_documents(text.file, text.text_field);
   if (!settings.resume) return;
   identity_ =
       fmt::format("{}{}\n{:016x} {} {}\n{} {}\n", model_identity(common.model), OCTET_VERSION,
@@ -109,9 +80,7 @@ Row TextScorer::score(const Precision& precision, const model::PlantWhileLoading
 void TextScorer::open_reference() {
   if (reference_) return;
   reference_.emplace(load_model(cpu_, common_, reference_precision_));
-  const tokenizer::Tokenizer& tokenizer =
-      need_tokenizer(reference_->loaded, common_, "a text needs one");
-  windows_ = windows_of_text(tokenizer, documents_, window_, text_).windows;
+  windows_ = windows_for(reference_->loaded, documents_, text_, common_).windows;
   reference_source_ = std::make_unique<ModelSource>(reference_->loaded.model, cpu_, window_,
                                                     reference_precision_.activation_bits);
 }

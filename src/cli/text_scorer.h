@@ -9,28 +9,10 @@
 #include "cli/loading.h"
 #include "cli/options.h"
 #include "cli/perplexity_report.h"
+#include "cli/text_windows.h"
 #include "evaluate/finished_scores.h"
-#include "evaluate/windows.h"
 
 namespace octet::cli {
-
-/// The text and its windows.
-struct TextOptions {
-  std::string file;
-  std::string text_field = "text";
-  std::optional<int64_t> chunks;
-};
-/// -f, --text-field and --chunks.
-void add_text_options(CLI::App& app, TextOptions& options);
-
-/// Consecutive windows of the documents joined; throws Error naming the file when there is none.
-struct TextWindows {
-  std::vector<evaluate::Window> windows;
-  int64_t text_tokens = 0;
-};
-TextWindows windows_of_text(const tokenizer::Tokenizer& tokenizer,
-                            const std::vector<std::string>& documents, int64_t length,
-                            const TextOptions& options);
 
 class TextScorer {
  public:

@@ -23,6 +23,11 @@ const char* colour(size_t series) {
   return kColours[series % kColours.size()];
 }
 
+/// Tells series of the same colour apart.
+size_t dash(size_t series) {
+  return 1 + series / kColours.size();
+}
+
 std::string number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "NaN";
 }
@@ -34,7 +39,7 @@ bool drawable(double value, const Axis& axis) {
 std::string axis_commands(const char* letter, const Axis& axis, bool has_data) {
   std::string text =
       fmt::format("set {}label {} textcolor {}\n", letter, gnuplot_string(axis.name), kTextColour);
-  if (axis.logarithmic) text += fmt::format("set logscale {}\n", letter);
+  if (axis.logarithmic) text += fmt::format("set logscale {0} {1}\nset format {0} '%g'\n", letter, axis.base);
   if (axis.low < axis.high) {
     text += fmt::format("set {}range [{}:{}]\n", letter, axis.low, axis.high);
   } else if (!has_data) {
@@ -53,7 +58,11 @@ std::string opening(const std::string& title, bool legend) {
       "set title {1} textcolor {0}\n"
       "set key {2}\n",
       kTextColour, gnuplot_string(title),
-      legend ? fmt::format("outside top center horizontal textcolor {}", kTextColour) : "off");
+      // gnuplot takes letters for wider than they are and would put every name on a line of its
+      // own.
+      legend ? fmt::format("outside top center horizontal samplen 2 width -5 textcolor {}",
+                           kTextColour)
+             : "off");
 }
 
 std::string title_of(const std::string& name) {
@@ -135,9 +144,9 @@ std::string svg(const Plot& plot) {
     data += points_block(i, plot, series, any);
     labels += labels_of(plot, series);
     curves += fmt::format(
-        "{}$d{} using 1:2 with {} linecolor rgb '{}' linewidth 2 pointtype 7 "
+        "{}$d{} using 1:2 with {} linecolor rgb '{}' linewidth 2 dashtype {} pointtype 7 "
         "pointsize 0.7 {}",
-        curves.empty() ? "plot " : ", ", i, style_of(series.style), colour(i),
+        curves.empty() ? "plot " : ", ", i, style_of(series.style), colour(i), dash(i),
         title_of(series.name));
   }
   if (!any) curves = "plot NaN notitle";
