@@ -58,6 +58,7 @@ int run(int argc, char** argv) {
   add_perplexity(app, action);
   add_eval(app, action);
   add_quantize(app, action);
+  add_continuations(app, action);
   add_sweep(app, action);
   add_plant_outliers(app, action);
   add_inspect(app, action);

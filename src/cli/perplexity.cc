@@ -169,9 +169,9 @@ class PerplexityRun {
     const int64_t length = context_size(command_.common, architecture, kDefaultWindow);
     const tokenizer::Tokenizer& tokenizer =
         need_tokenizer(loaded, command_.common, "score token ids with --ids");
-    scored_ = command_.per_document ? windows_of_documents(command_, tokenizer, documents_, length)
-                                    : windows_of_text(tokenizer, documents_, length,
-                                                      command_.chunks, *command_.file);
+    scored_ = command_.per_document
+                  ? windows_of_documents(command_, tokenizer, documents_, length)
+                  : windows_of_text(tokenizer, documents_, length, command_.chunks, *command_.file);
   }
 
   std::unique_ptr<evaluate::ModelSource> source_of(model::Loaded& loaded,

@@ -26,7 +26,7 @@ constexpr const char* kExamples =
     R"(Plants outliers of every gain into the model while it is loaded (see octet plant-outliers; no file
 is written) and scores a text with every method: where int8 breaks down as outliers grow. Without
 --dimensions, --count of them are spread evenly: dimension (2i + 1) · hidden size / (2 · count),
-rounded down, for i = 0, 1, …
+rounded down, for i = 0, 1, … Without --method, llm-int8 runs with 8 and with 16 bits.
 
 Examples:
   octet sweep -m model/ -f text.txt --chunks 4
@@ -117,6 +117,7 @@ int sweep_and_print(const SweepCommand& command) {
 
 void add_sweep(CLI::App& app, Action& action) {
   auto command = std::make_shared<SweepCommand>();
+  command->common.method = "fp32,absmax,absmax-vectorwise,zeropoint-vectorwise,llm-int8";
   CLI::App* sub = app.add_subcommand("sweep", "Score methods on planted outliers of growing size");
   sub->footer(kExamples);
   add_common_options(*sub, command->common,

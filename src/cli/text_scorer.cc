@@ -80,6 +80,10 @@ Row TextScorer::score(const Precision& precision, const model::PlantWhileLoading
 void TextScorer::open_reference() {
   if (reference_) return;
   reference_.emplace(load_model(cpu_, common_, reference_precision_));
+  const linear::Method stored = reference_->loaded.model.precision().method;
+  if (stored != reference_precision_.method)
+    fail("{}: holds the weights of {} and nothing to compare with; give the original checkpoint",
+         common_.model, linear::name(stored));
   windows_ = windows_for(reference_->loaded, documents_, text_, common_).windows;
   reference_source_ = std::make_unique<ModelSource>(reference_->loaded.model, cpu_, window_,
                                                     reference_precision_.activation_bits);
