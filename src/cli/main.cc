@@ -28,6 +28,7 @@ constexpr const char* kExamples = R"(Examples:
   octet quantize -m model/ -o model-int8
   octet perplexity -m model/ -f text.txt --method llm-int8,bf16 --reference fp32
   octet eval -m model/ --task lambada --data lambada.jsonl
+  octet outliers -m model/ -f text.txt --html outliers.html
   octet bench -m model/
 
 octet COMMAND --help says more about each.)";
@@ -61,6 +62,7 @@ int run(int argc, char** argv) {
   add_continuations(app, action);
   add_sweep(app, action);
   add_plant_outliers(app, action);
+  add_outliers(app, action);
   add_inspect(app, action);
   add_plan(app, action);
   add_bench(app, action);

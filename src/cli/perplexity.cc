@@ -171,7 +171,8 @@ class PerplexityRun {
         need_tokenizer(loaded, command_.common, "score token ids with --ids");
     scored_ = command_.per_document
                   ? windows_of_documents(command_, tokenizer, documents_, length)
-                  : windows_of_text(tokenizer, documents_, length, command_.chunks, *command_.file);
+                  : windows_of_text(tokenizer, documents_, length, command_.chunks, *command_.file,
+                                    "--per-document");
   }
 
   std::unique_ptr<evaluate::ModelSource> source_of(model::Loaded& loaded,

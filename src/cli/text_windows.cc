@@ -10,15 +10,16 @@ namespace octet::cli {
 
 Scored windows_of_text(const tokenizer::Tokenizer& tokenizer,
                        const std::vector<std::string>& documents, int64_t length,
-                       std::optional<int64_t> limit, const std::string& file) {
+                       std::optional<int64_t> limit, const std::string& file,
+                       std::string_view instead) {
   const std::vector<int32_t> tokens =
       tokenizer.encode(evaluate::join(documents), {.add_special = false, .parse_special = false});
   Scored scored;
   scored.text_tokens = static_cast<int64_t>(tokens.size());
   scored.windows = evaluate::cut_windows(tokens, length, limit);
   if (scored.windows.empty())
-    fail("{}: {} tokens make no window of {}; use a smaller -c or a longer text", file,
-         tokens.size(), length);
+    fail("{}: {} tokens make no window of {}; use a smaller -c or {}", file, tokens.size(), length,
+         instead);
   return scored;
 }
 

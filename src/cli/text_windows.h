@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/options.h"
@@ -23,10 +24,11 @@ struct Scored {
 };
 
 /// Consecutive windows of `length` tokens of the documents as one text, at most `limit`. Throws
-/// Error naming `file` when there is not even one.
+/// Error naming `file`, and what else could be done, when there is not even one.
 Scored windows_of_text(const tokenizer::Tokenizer& tokenizer,
                        const std::vector<std::string>& documents, int64_t length,
-                       std::optional<int64_t> limit, const std::string& file);
+                       std::optional<int64_t> limit, const std::string& file,
+                       std::string_view instead = "a longer text");
 
 /// The text of commands that score one: -f, --text-field and --chunks, beside -c.
 struct TextOptions {

@@ -56,6 +56,7 @@ void ModelSource::begin(std::span<const int32_t> tokens) {
 }
 
 bool ModelSource::run_batch() {
+  if (observer_) return false;  // it is told nothing of windows
   std::vector<runtime::Feed> feeds;
   int64_t rows = 0;
   for (const Window& window : announced_) {
@@ -96,7 +97,7 @@ tensor::MatrixView<const float> ModelSource::next(int64_t rows) {
 tensor::MatrixView<const float> ModelSource::run(std::span<const runtime::Feed> feeds,
                                                  int64_t rows) {
   const auto start = std::chrono::steady_clock::now();
-  const tensor::MatrixView<float> logits = session_.run(feeds, activation_bits_);
+  const tensor::MatrixView<float> logits = session_.run(feeds, activation_bits_, observer_);
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   OCTET_CHECK(logits.rows == rows && logits.columns == vocabulary_size());
   tokens_ += rows;

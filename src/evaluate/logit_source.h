@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "device/cpu.h"
@@ -48,6 +49,9 @@ class ModelSource final : public LogitSource {
   void begin(std::span<const int32_t> tokens) override;
   tensor::MatrixView<const float> next(int64_t rows) override;
 
+  /// From now on every pass is observed so, with one window in it.
+  void observe(model::PassObserver observer) { observer_ = std::move(observer); }
+
   /// Time spent in the model, and the tokens it read in that time.
   double seconds() const { return seconds_; }
   int64_t tokens() const { return tokens_; }
@@ -66,6 +70,7 @@ class ModelSource final : public LogitSource {
   tensor::MatrixView<const float> batch_;
   int64_t batch_row_ = 0;  ///< where the current window's next row is in batch_
   bool batched_ = false;   ///< the current window is in batch_
+  model::PassObserver observer_;
   std::span<const int32_t> window_;
   int64_t position_ = 0;
   double seconds_ = 0;

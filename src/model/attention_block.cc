@@ -57,10 +57,11 @@ void ForwardPass::rotary_angles() {
 }
 
 void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                                  const InputObserver& observer) {
+                                  const PassObserver& observer) {
   Input x = block_input(layer.attention_norm);
-  if (observer) observer(index, {LinearSlot::qkv}, made(x));
-  apply(layer.qkv, x, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
+  if (observer.heads) try_heads(observer, layer, index, x);
+  const Input read = observed(observer, index, {LinearSlot::qkv}, x);
+  apply(layer.qkv, read, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
   // A parallel feed-forward block reads what attention reads: take it before attention adds to it.
   if (architecture_.residual == Residual::parallel) {
     Input parallel = block_input(layer.feed_forward_norm);
@@ -68,9 +69,24 @@ void ForwardPass::attention_block(const Layer& layer, int64_t index, int64_t cac
   }
   place_keys_and_values(layer, index, cache_layer);
   attend(index, cache_layer, stack_ == Stack::encoder ? Sees::slice : Sees::earlier);
-  if (observer) observer(index, {LinearSlot::attention_output}, attention_);
-  add_block_output(layer.attention_output, {attention_}, layer.attention_output_norm,
-                   layer.attention_norm, index, name({LinearSlot::attention_output}));
+  const Input heads = observed(observer, index, {LinearSlot::attention_output}, {attention_});
+  add_block_output(layer.attention_output, heads, layer.attention_output_norm, layer.attention_norm,
+                   index, name({LinearSlot::attention_output}));
+}
+
+void ForwardPass::try_heads(const PassObserver& observer, const Layer& layer, int64_t index,
+                            Input& x) {
+  const MatrixView<float> whole = made(x);
+  const MatrixView<float> tried = matrix(scratch_.observed, whole.rows, whole.columns);
+  for (size_t trial = 0; trial < observer.trials.size(); ++trial) {
+    for_rows(cpu_, whole.rows, whole.columns, [&](int64_t row) {
+      std::copy_n(whole.row(row), whole.columns, tried.row(row));
+      for (const int32_t column : observer.trials[trial]) tried.row(row)[column] = 0;
+    });
+    apply(layer.qkv, {tried}, qkv_, nullptr, 0, index, name({LinearSlot::qkv}));
+    for_rows(cpu_, whole.rows, 2 * qkv_.columns, [&](int64_t row) { prepare_heads(layer, row); });
+    observer.heads(index, trial, qkv_);
+  }
 }
 
 void ForwardPass::prepare_heads(const Layer& layer, int64_t row) {
@@ -150,14 +166,14 @@ void ForwardPass::fail_cache(int64_t index) const {
 }
 
 void ForwardPass::cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                                        const InputObserver& observer) {
+                                        const PassObserver& observer) {
   Input x = block_input(layer.cross_norm);
-  if (observer) observer(index, {LinearSlot::cross_query}, made(x));
+  x = observed(observer, index, {LinearSlot::cross_query}, x);
   apply(layer.cross_query, x, qkv_.slice_columns(0, architecture_.query_size()), nullptr, 0, index,
         name({LinearSlot::cross_query}));
   attend(index, cache_layer, Sees::source);
-  if (observer) observer(index, {LinearSlot::cross_output}, attention_);
-  add_block_output(layer.cross_output, {attention_}, Norm{}, layer.cross_norm, index,
+  const Input heads = observed(observer, index, {LinearSlot::cross_output}, {attention_});
+  add_block_output(layer.cross_output, heads, Norm{}, layer.cross_norm, index,
                    name({LinearSlot::cross_output}));
 }
 
@@ -165,11 +181,11 @@ void ForwardPass::finish_source() {
   normalised(weights_.encoder_norm, hidden_, hidden_);
 }
 
-void ForwardPass::place_source(int64_t index, int64_t cache_layer, const InputObserver& observer) {
+void ForwardPass::place_source(int64_t index, int64_t cache_layer, const PassObserver& observer) {
   const Layer& layer = weights_.layers[static_cast<size_t>(index)];
-  if (observer) observer(index, {LinearSlot::cross_key_value}, hidden_);
+  const Input source = observed(observer, index, {LinearSlot::cross_key_value}, {hidden_});
   const MatrixView<float> keys = qkv_.slice_columns(0, 2 * architecture_.kv_size());
-  apply(layer.cross_key_value, {hidden_}, keys, nullptr, 0, index,
+  apply(layer.cross_key_value, source, keys, nullptr, 0, index,
         name({LinearSlot::cross_key_value}));
   std::atomic<bool> out_of_range{false};
   for (size_t s = 0; s < step_.slices.size(); ++s) {

@@ -50,11 +50,11 @@ Chosen rows_of(int64_t expert, MatrixView<const float> weights,
 }  // namespace
 
 void ForwardPass::mix_experts(const Layer& layer, MatrixView<float> x, int64_t index,
-                              const InputObserver& observer) {
+                              const PassObserver& observer) {
   const auto experts = static_cast<int32_t>(layer.experts.size());
-  if (observer) observer(index, {LinearSlot::router}, x);
+  const Input routed = observed(observer, index, {LinearSlot::router}, {x});
   const MatrixView<float> weights = matrix(scratch_.expert_weights, x.rows, experts);
-  apply(layer.router, {x}, weights, nullptr, 0, index, name({LinearSlot::router}));
+  apply(layer.router, routed, weights, nullptr, 0, index, name({LinearSlot::router}));
   const auto map = ops::choose(ops::map_kernels(), cpu_.features()).function;
   for_rows(cpu_, x.rows, 64 * experts, [&](int64_t row) {
     choose_experts(weights, row, architecture_.experts_per_token, map);
@@ -63,8 +63,7 @@ void ForwardPass::mix_experts(const Layer& layer, MatrixView<float> x, int64_t i
   std::fill_n(mixed.data, x.rows * x.columns, 0.0f);
   // In rising order of the experts, so that a row's sum does not depend on the other rows.
   for (int32_t expert = 0; expert < experts; ++expert) {
-    // While loading every expert sees every row, to find its outliers.
-    const Chosen chosen = rows_of(expert, weights, slice_rows_, /*all=*/observer != nullptr);
+    const Chosen chosen = rows_of(expert, weights, slice_rows_, observer.rows_for_every_expert);
     const int64_t count = std::ssize(chosen.rows);
     if (count == 0) continue;
     const MatrixView<float> gathered = matrix(scratch_.gathered, count, x.columns);
@@ -74,9 +73,9 @@ void ForwardPass::mix_experts(const Layer& layer, MatrixView<float> x, int64_t i
     const LinearId up{LinearSlot::up, expert};
     const LinearId down{LinearSlot::down, expert};
     const FeedForward& feed_forward = layer.experts[static_cast<size_t>(expert)];
-    if (observer) observer(index, up, gathered);
-    Input inner = activated(feed_forward.up, {gathered}, index, up, chosen.calls);
-    if (observer) observer(index, down, made(inner));
+    const Input read = observed(observer, index, up, {gathered});
+    Input inner = activated(feed_forward.up, read, index, up, chosen.calls);
+    inner = observed(observer, index, down, inner);
     const MatrixView<float> computed = matrix(scratch_.computed, count, x.columns);
     apply(feed_forward.down, inner, computed, nullptr, 0, index, name(down), chosen.calls);
     for_rows(cpu_, count, x.columns, [&](int64_t i) {

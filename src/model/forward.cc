@@ -132,6 +132,18 @@ MatrixView<float> ForwardPass::made(Input& input) {
   return input.rows;
 }
 
+ForwardPass::Input ForwardPass::observed(const PassObserver& observer, int64_t index, LinearId id,
+                                         const Input& x) {
+  if (!observer.input) return x;
+  Input whole = x;
+  const MatrixView<float> rows = made(whole);
+  const MatrixView<float> own = matrix(scratch_.observed, rows.rows, rows.columns);
+  for_rows(cpu_, rows.rows, rows.columns,
+           [&](int64_t row) { std::copy_n(rows.row(row), rows.columns, own.row(row)); });
+  observer.input(index, id, own);
+  return {.rows = own};
+}
+
 std::string ForwardPass::place(int64_t layer) const {
   return fmt::format("{}layer {}", stack_ == Stack::encoder ? "encoder " : "", layer);
 }
@@ -158,7 +170,7 @@ void ForwardPass::apply(const linear::Linear& linear, const Input& x, MatrixView
       where, bad);
 }
 
-void ForwardPass::layer(int64_t index, int64_t cache_layer, const InputObserver& observer) {
+void ForwardPass::layer(int64_t index, int64_t cache_layer, const PassObserver& observer) {
   const Layer& layer = weights_.layers_of(stack_)[static_cast<size_t>(index)];
   attention_block(layer, index, cache_layer, observer);
   if (stack_ == Stack::decoder && architecture_.encoder_decoder()) {
@@ -189,14 +201,14 @@ void ForwardPass::add_block_output(const linear::Linear& linear, const Input& x,
 }
 
 void ForwardPass::feed_forward_block(const Layer& layer, int64_t index,
-                                     const InputObserver& observer) {
+                                     const PassObserver& observer) {
   const Architecture& a = architecture_;
   Input x = a.residual == Residual::sequential ? block_input(layer.feed_forward_norm)
                                                : Input{.rows = normed_};
   if (!layer.experts.empty()) return mix_experts(layer, made(x), index, observer);
-  if (observer) observer(index, {LinearSlot::up}, made(x));
-  Input inner = activated(layer.up, x, index, {LinearSlot::up}, slice_rows_);
-  if (observer) observer(index, {LinearSlot::down}, made(inner));
+  const Input read = observed(observer, index, {LinearSlot::up}, x);
+  Input inner = activated(layer.up, read, index, {LinearSlot::up}, slice_rows_);
+  inner = observed(observer, index, {LinearSlot::down}, inner);
   add_block_output(layer.down, inner, layer.feed_forward_output_norm, layer.feed_forward_norm,
                    index, name({LinearSlot::down}));
 }

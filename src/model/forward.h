@@ -16,6 +16,7 @@ class Scratch {
  public:
   tensor::Array<float> hidden;          ///< [rows, hidden_size], the residual stream
   tensor::Array<float> normed;          ///< [rows, hidden_size]
+  tensor::Array<float> observed;        ///< [rows, inputs], a linear layer's own input
   tensor::Array<float> qkv;             ///< [rows, query_size + 2 kv_size]
   tensor::Array<float> attention;       ///< [rows, query_size]
   tensor::Array<float> up;              ///< [rows, intermediate_size or twice that when gated]
@@ -39,12 +40,12 @@ class ForwardPass {
 
   void embed();
   /// Runs layer `index` on keys and values of `cache_layer` (the same but while loading).
-  void layer(int64_t index, int64_t cache_layer, const InputObserver& observer);
+  void layer(int64_t index, int64_t cache_layer, const PassObserver& observer);
   /// After an encoder's layers: the norm of its output.
   void finish_source();
   /// Writes the keys and values that decoder layer `index` makes of the encoder's output into the
   /// slices' pages.
-  void place_source(int64_t index, int64_t cache_layer, const InputObserver& observer);
+  void place_source(int64_t index, int64_t cache_layer, const PassObserver& observer);
   /// The final norm and what follows it, of the rows `step.logit_rows` only.
   void logits(tensor::MatrixView<float> out);
   /// The input of lm_head for all rows (norm and projection done), [rows, embedding_size].
@@ -77,19 +78,22 @@ class ForwardPass {
   void make_row(const Input& input, int64_t row);
   /// Makes all rows now, for those who read them beside a linear layer.
   tensor::MatrixView<float> made(Input& input);
+  /// What a linear layer reads when an observer has seen (and changed) it; without one, x.
+  Input observed(const PassObserver& observer, int64_t index, LinearId id, const Input& x);
+  void try_heads(const PassObserver& observer, const Layer& layer, int64_t index, Input& x);
   /// hidden += linear(x) with the norms that the description puts there.
   void add_block_output(const linear::Linear& linear, const Input& x, const Norm& output_norm,
                         const Norm& post_norm, int64_t layer, std::string_view what);
   void attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                       const InputObserver& observer);
+                       const PassObserver& observer);
   void cross_attention_block(const Layer& layer, int64_t index, int64_t cache_layer,
-                             const InputObserver& observer);
-  void feed_forward_block(const Layer& layer, int64_t index, const InputObserver& observer);
+                             const PassObserver& observer);
+  void feed_forward_block(const Layer& layer, int64_t index, const PassObserver& observer);
   /// up(x) in up_, whose front columns act(gate) · up will be.
   Input activated(const linear::Linear& up, const Input& x, int64_t index, LinearId id,
                   std::span<const int64_t> calls);
   void mix_experts(const Layer& layer, tensor::MatrixView<float> x, int64_t index,
-                   const InputObserver& observer);
+                   const PassObserver& observer);
   void place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer);
   /// From projected to what attention reads: clipped, normalised, turned to their position.
   void prepare_heads(const Layer& layer, int64_t row);

@@ -69,7 +69,7 @@ void Model::encode(device::Cpu& cpu, const Step& step, KvCache& cache) {
 }
 
 void Model::forward(device::Cpu& cpu, const Step& step, KvCache& cache,
-                    tensor::MatrixView<float> logits, const InputObserver& observer) {
+                    tensor::MatrixView<float> logits, const PassObserver& observer) {
   const device::FlushDenormals flush;
   ForwardPass pass(cpu, architecture_, weights_, step, cache, *scratch_, Stack::decoder);
   pass.embed();

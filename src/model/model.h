@@ -113,10 +113,21 @@ struct Weights {
 /// Buffers of a forward pass, reused from step to step; one per pass in flight.
 class Scratch;
 
-/// Looks at (and, while loading, changes) things between the operations of a pass: `input` is what
-/// the linear layer is about to read, [rows, inputs]. Called on the thread that runs the pass.
-using InputObserver =
-    std::function<void(int64_t layer, LinearId linear, tensor::MatrixView<const float> input)>;
+/// What looks into a pass between its operations; each part may be absent. Called on the thread
+/// that runs the pass.
+struct PassObserver {
+  /// `input` is what the linear layer is about to read, [rows, inputs]: a copy for it alone, so
+  /// that a change of it changes what this layer makes and nothing else. Loading packs the layer
+  /// here.
+  std::function<void(int64_t layer, LinearId linear, tensor::MatrixView<float> input)> input = {};
+  /// Every expert sees every row, not only those that its router gives it.
+  bool rows_for_every_expert = false;
+  /// Sets of columns of the input of q, k and v. Each is set to zero on trial, and `heads` sees the
+  /// queries, keys and values [rows, query_size + 2 kv_size] that come of it, as attention would
+  /// read them; the pass goes on with those of the whole input. Sequences must begin in this step.
+  std::vector<std::vector<int32_t>> trials = {};
+  std::function<void(int64_t layer, size_t trial, tensor::MatrixView<const float> qkv)> heads = {};
+};
 
 /// "layers.3.": what the names of a layer's weights begin with in octet's own files.
 std::string layer_prefix(Stack stack, int64_t layer);
@@ -144,7 +155,7 @@ class Model {
   /// prompt is cut into steps (but for methods that depend on the call). Throws Error naming the
   /// layer when an activation is not finite or does not fit the cache.
   void forward(device::Cpu& cpu, const Step& step, KvCache& cache, tensor::MatrixView<float> logits,
-               const InputObserver& observer = {});
+               const PassObserver& observer = {});
 
  private:
   Architecture architecture_;

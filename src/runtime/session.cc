@@ -180,16 +180,18 @@ void Session::reserve(std::span<const Feed> feeds) {
   }
 }
 
-MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits) {
+MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits,
+                               const model::PassObserver& observer) {
   reserve(feeds);
   const int64_t vocabulary = model_.architecture().vocabulary_size;
   const int64_t wanted = wanted_rows(feeds);
   logits_.ensure(std::max<int64_t>(1, wanted * vocabulary));
   int64_t written = 0;
+  const int64_t most_rows = observer.heads ? std::numeric_limits<int64_t>::max() : step_rows_;
   StepPlan plan(feeds);
   while (!plan.done()) {
     StepRows rows;
-    int64_t room = step_rows_;
+    int64_t room = most_rows;
     while (!plan.done() && room > 0) {
       const Feed& feed = feeds[plan.feed()];
       const size_t offset = plan.offset();
@@ -211,7 +213,8 @@ MatrixView<float> Session::run(std::span<const Feed> feeds, int activation_bits)
     step.activation_bits = activation_bits;
     step.context = context_;
     const auto count = static_cast<int64_t>(rows.logit_rows.size());
-    model_.forward(cpu_, step, cache_, {logits_.data() + written * vocabulary, count, vocabulary});
+    model_.forward(cpu_, step, cache_, {logits_.data() + written * vocabulary, count, vocabulary},
+                   observer);
     written += count;
   }
   return {logits_.data(), wanted, vocabulary};

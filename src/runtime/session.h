@@ -51,10 +51,11 @@ class Session {
   int64_t context() const { return context_; }
   int64_t kv_cache_bytes() const { return cache_.bytes(); }
 
-  /// Runs the feeds, in steps of at most step_rows() rows.
+  /// Runs the feeds, in steps of at most step_rows() rows; in one where `observer` has trials.
   /// Returns the wanted logits, [rows wanted, vocabulary], valid until the next call.
   /// Throws Error when a sequence would outgrow the context.
-  tensor::MatrixView<float> run(std::span<const Feed> feeds, int activation_bits);
+  tensor::MatrixView<float> run(std::span<const Feed> feeds, int activation_bits,
+                                const model::PassObserver& observer = {});
 
  private:
   void take_pages(std::vector<int32_t>& pages, int64_t positions);

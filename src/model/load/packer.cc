@@ -225,9 +225,12 @@ void Packer::search_and_pack_layers(Weights& weights) {
   const device::FlushDenormals flush;
   // The observer sees a linear layer's input just before the pass uses its weights.
   const auto observer = [&](Stack stack) {
-    return [&, stack](int64_t index, LinearId id, MatrixView<const float> input) {
-      pack_part(weights, stack, index, id, &input);
-    };
+    // Every expert sees every row, to find its outliers.
+    return PassObserver{.input =
+                            [&, stack](int64_t index, LinearId id, MatrixView<const float> input) {
+                              pack_part(weights, stack, index, id, &input);
+                            },
+                        .rows_for_every_expert = true};
   };
   std::optional<ForwardPass> encoder;
   if (a.encoder_decoder()) {

@@ -1,0 +1,175 @@
+// octet outliers: the paper's outlier features of a model or several, and what they are worth.
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/loading.h"
+#include "cli/options.h"
+#include "cli/outliers_report.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/text_windows.h"
+#include "report/plot.h"
+
+namespace octet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kExamples =
+    R"(In 32 bits: which dimensions of the hidden state are outliers by the paper's definition, the
+share of outlier columns in the input of every linear layer, and what perplexity and attention
+lose when those dimensions are set to zero, beside as many random ones.
+
+Examples:
+  octet outliers -m model.gguf -f wikitext2-test.raw.txt --chunks 12
+  octet outliers -m small/,large/ -f text.txt --html outliers.html
+  octet outliers -m model/ -m planted/ -f text.txt --dimensions 44,465,429 --json)";
+
+struct OutliersCommand {
+  CommonOptions common;
+  TextOptions text;
+  std::vector<std::string> models;
+  std::string dimensions;
+  int random_sets = 3;
+  std::string html;
+  std::string svg;
+};
+
+/// "a,b" → {a, b}; a path that has commas in it stays whole.
+std::vector<std::string> split_models(const std::vector<std::string>& arguments) {
+  std::vector<std::string> models;
+  for (const std::string& argument : arguments) {
+    if (std::filesystem::exists(argument)) {
+      models.push_back(argument);
+      continue;
+    }
+    for (std::string& model : split_list(argument, "--model")) models.push_back(std::move(model));
+  }
+  return models;
+}
+
+/// Progress of one part of a model's measurements.
+std::function<void(double)> showing(Progress& progress, double from, double to) {
+  return [&progress, from, to](double share) {
+    throw_if_interrupted();
+    progress.update(from + share * (to - from));
+  };
+}
+
+OutlierReport measure(device::Cpu& cpu, const OutliersCommand& command, const std::string& model,
+                      const std::vector<std::string>& documents) {
+  CommonOptions options = command.common;
+  options.model = model;
+  const linear::Precision precision = precision_of(options, linear::Method::fp32);
+  LoadedModel loaded = load_model(cpu, options, precision);
+  model::Model& weights = loaded.loaded.model;
+  const Scored scored = windows_for(loaded.loaded, documents, command.text, options);
+  OutlierReport report = {.model = model,
+                          .label = model_label(model),
+                          .parameters = weights.architecture().parameters(),
+                          .survey = {},
+                          .ablation = {}};
+  Progress progress(report.label);
+  constexpr double kSurveyShare = 0.1;
+  report.survey = evaluate::survey_outliers(
+      cpu, weights, scored.windows, {.threshold = command.common.threshold},
+      precision.activation_bits, showing(progress, 0, kSurveyShare));
+  evaluate::AblationOptions ablation;
+  ablation.dimensions = command.dimensions.empty()
+                            ? report.survey.indices()
+                            : split_numbers<int32_t>(command.dimensions, "--dimensions");
+  ablation.not_random = report.survey.indices();
+  ablation.random_sets = command.random_sets;
+  ablation.seed = command.common.seed;
+  ablation.activation_bits = precision.activation_bits;
+  ablation.progress = showing(progress, kSurveyShare, 1);
+  report.ablation = evaluate::ablate(cpu, weights, scored.windows, ablation);
+  return report;
+}
+
+void write_page(const OutliersCommand& command, const std::vector<OutlierReport>& reports,
+                const std::vector<ReportTable>& tables) {
+  report::Page page("Outlier features");
+  std::string models;
+  for (const OutlierReport& report : reports) models += (models.empty() ? "" : ", ") + report.model;
+  page.paragraph(fmt::format("{} on {}, {} tokens, computed in 32 bits.", models, command.text.file,
+                             reports.front().survey.positions));
+  add_tables(page, tables);
+  page.heading("Plots");
+  add_figures(page, outlier_figures(reports));
+  write_file(command.html, page.html());
+}
+
+void write_drawings(const std::string& directory, const std::vector<OutlierReport>& reports) {
+  std::filesystem::create_directories(directory);
+  for (const ReportFigure& figure : outlier_figures(reports)) {
+    write_file(std::filesystem::path(directory) / (figure.name + ".svg"),
+               report::svg_file(figure.svg));
+  }
+}
+
+int run_outliers(const OutliersCommand& command) {
+  if (command.common.threshold <= 0) throw UsageError("--threshold: must be above 0");
+  const std::vector<std::string> documents = read_text(command.text, command.common);
+  device::Cpu cpu = open_cpu(command.common);
+  std::vector<OutlierReport> reports;
+  for (const std::string& model : split_models(command.models)) {
+    reports.push_back(measure(cpu, command, model, documents));
+  }
+  const std::vector<ReportTable> tables = outlier_tables(reports);
+  if (!command.html.empty()) write_page(command, reports, tables);
+  if (!command.svg.empty()) write_drawings(command.svg, reports);
+  if (!command.common.json) {
+    write_out(tables_text(tables));
+    return 0;
+  }
+  Json object = {{"file", command.text.file}, {"threshold", command.common.threshold}};
+  object["models"] = Json::array();
+  for (const OutlierReport& report : reports) object["models"].push_back(outliers_json(report));
+  write_json(object);
+  return 0;
+}
+
+}  // namespace
+
+void add_outliers(CLI::App& app, Action& action) {
+  auto command = std::make_shared<OutliersCommand>();
+  CLI::App* sub = app.add_subcommand(
+      "outliers", "Find a model's outlier features, and what it loses without them");
+  sub->footer(kExamples);
+  add_common_options(*sub, command->common,
+                     {.precision = false,
+                      .context = "Tokens of a window (default: 512, or the model's if fewer)"});
+  sub->remove_option(sub->get_option("--model"));
+  sub->add_option("-m,--model", command->models,
+                  "Hugging Face directory or .gguf file; several with commas or -m again")
+      ->required()
+      ->type_name("PATH")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  sub->get_option("--threshold")
+      ->description("Magnitude from which on a value is an outlier")
+      ->group("Options");
+  add_text_options(*sub, command->text);
+  sub->add_option("--dimensions", command->dimensions,
+                  "Set these to zero instead of those found, with commas")
+      ->type_name("I,J,…");
+  sub->add_option("--random-sets", command->random_sets,
+                  "Sets of random dimensions to compare with")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(number_in(0, 1000));
+  sub->add_option("--html", command->html, "Write a page with tables and plots")->type_name("FILE");
+  sub->add_option("--svg", command->svg, "Write each plot to a file of its own there")
+      ->type_name("DIR");
+  sub->callback([command, &action] { action = [command] { return run_outliers(*command); }; });
+}
+
+}  // namespace octet::cli
