@@ -56,7 +56,7 @@ void ModelSource::begin(std::span<const int32_t> tokens) {
 }
 
 bool ModelSource::run_batch() {
-  if (observer_) return false;  // it is told nothing of windows
+  if (observed_) return false;  // it is told nothing of windows
   std::vector<runtime::Feed> feeds;
   int64_t rows = 0;
   for (const Window& window : announced_) {

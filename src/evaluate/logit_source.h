@@ -50,7 +50,10 @@ class ModelSource final : public LogitSource {
   tensor::MatrixView<const float> next(int64_t rows) override;
 
   /// From now on every pass is observed so, with one window in it.
-  void observe(model::PassObserver observer) { observer_ = std::move(observer); }
+  void observe(model::PassObserver observer) {
+    observer_ = std::move(observer);
+    observed_ = true;
+  }
 
   /// Time spent in the model, and the tokens it read in that time.
   double seconds() const { return seconds_; }
@@ -71,6 +74,7 @@ class ModelSource final : public LogitSource {
   int64_t batch_row_ = 0;  ///< where the current window's next row is in batch_
   bool batched_ = false;   ///< the current window is in batch_
   model::PassObserver observer_;
+  bool observed_ = false;
   std::span<const int32_t> window_;
   int64_t position_ = 0;
   double seconds_ = 0;
