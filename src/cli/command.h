@@ -21,6 +21,7 @@ void add_generate(CLI::App& app, Action& action);
 void add_perplexity(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
 void add_continuations(CLI::App& app, Action& action);
 void add_sweep(CLI::App& app, Action& action);
 void add_plant_outliers(CLI::App& app, Action& action);

@@ -39,7 +39,7 @@ struct SweepCommand {
   CommonOptions common;
   TextOptions text;
   std::optional<std::string> dimensions;
-  int64_t count = 6;
+  int64_t count = kSweepDimensions;
   std::string gains = "1,2,4,8,16,32,64";
   std::string reference = "fp32";
   std::optional<std::string> html;
@@ -96,7 +96,7 @@ int sweep_and_print(const SweepCommand& command) {
   check_page_file(command.html, "--html");
   check_page_file(command.svg, "--svg");
   device::Cpu cpu = open_cpu(common);
-  TextScorer scorer(cpu, common, command.text,
+  TextScorer scorer(cpu, common, command.text, read_text(command.text, common),
                     {.reference = linear::parse_method(command.reference).value(),
                      .resume = command.resume,
                      .command = "octet sweep"});

@@ -25,6 +25,9 @@ struct Sweep {
   std::vector<SweepRow> rows;
 };
 
+/// How many dimensions outliers are planted into by default: as many as the paper finds at 6.7B.
+inline constexpr int64_t kSweepDimensions = 6;
+
 /// Dimensions spread evenly: (2i + 1) · hidden / (2 · count), rounded down. Throws Error when there
 /// are not so many.
 std::vector<int32_t> spread_dimensions(int64_t count, int64_t hidden);

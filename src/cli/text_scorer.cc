@@ -19,13 +19,13 @@ using linear::Precision;
 }  // namespace
 
 TextScorer::TextScorer(device::Cpu& cpu, const CommonOptions& common, const TextOptions& text,
-                       const Settings& settings)
+                       std::vector<std::string> documents, const Settings& settings)
     : cpu_(cpu),
       common_(common),
       text_(text),
       reference_precision_(precision_of(common, settings.reference)),
-      architecture_(model::describe(common.model).architecture) {
-  documents_ = read_text(text, common);
+      architecture_(model::describe(common.model).architecture),
+      documents_(std::move(documents)) {
   window_ = context_size(common, architecture_, kDefaultWindow);
   if (!settings.resume) return;
   identity_ =
@@ -75,6 +75,16 @@ Row TextScorer::score(const Precision& precision, const model::PlantWhileLoading
           .tokens_per_s = score.tokens_per_s,
           .weights_bytes = score.weights_bytes,
           .kept_share = score.kept_share};
+}
+
+model::Loaded& TextScorer::reference() {
+  open_reference();
+  return reference_->loaded;
+}
+
+std::span<const evaluate::Window> TextScorer::windows() {
+  open_reference();
+  return windows_;
 }
 
 void TextScorer::open_reference() {

@@ -21,10 +21,11 @@ class TextScorer {
     std::optional<std::string> resume = {};  ///< a file of finished scores
     std::string command = {};                ///< whose file that is: "octet sweep"
   };
-  /// Reads text and description; models are loaded when they are needed. All must outlive this.
-  /// Throws Error for files that cannot be used.
+  /// Reads the description; models are loaded when they are needed. `documents` are those of
+  /// `text`, which with `cpu` and `common` must outlive this. Throws Error for files that cannot be
+  /// used.
   TextScorer(device::Cpu& cpu, const CommonOptions& common, const TextOptions& text,
-             const Settings& settings);
+             std::vector<std::string> documents, const Settings& settings);
 
   /// Loads the model and scores it, or takes the score from the file of finished ones. `place` is
   /// for the progress bar: "3 of 12: ".
@@ -34,6 +35,10 @@ class TextScorer {
   const model::Architecture& architecture() const { return architecture_; }
   /// What every window is cut to.
   int64_t window_tokens() const { return window_; }
+
+  /// The model that others are compared with, and the windows; loads it.
+  model::Loaded& reference();
+  std::span<const evaluate::Window> windows();
 
  private:
   uint64_t fingerprint_of(const linear::Precision& precision,

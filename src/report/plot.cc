@@ -39,7 +39,8 @@ bool drawable(double value, const Axis& axis) {
 std::string axis_commands(const char* letter, const Axis& axis, bool has_data) {
   std::string text =
       fmt::format("set {}label {} textcolor {}\n", letter, gnuplot_string(axis.name), kTextColour);
-  if (axis.logarithmic) text += fmt::format("set logscale {0} {1}\nset format {0} '%g'\n", letter, axis.base);
+  if (axis.logarithmic)
+    text += fmt::format("set logscale {0} {1}\nset format {0} '%g'\n", letter, axis.base);
   if (axis.low < axis.high) {
     text += fmt::format("set {}range [{}:{}]\n", letter, axis.low, axis.high);
   } else if (!has_data) {
