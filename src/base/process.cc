@@ -78,6 +78,7 @@ std::optional<pid_t> start(std::vector<std::string>& arguments, const Standard& 
   posix_spawnattr_setsigmask(&attributes, &held);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   pid_t child = 0;

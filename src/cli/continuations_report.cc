@@ -34,8 +34,8 @@ std::vector<std::string> cells_of(const Continuations& made, const KindSummary& 
 }
 
 Cells table_of(const ContinuationsRun& run) {
-  Cells rows = {{"method", "bits", "prompts", "identical", "median divergence", "same tokens",
-                 "parse", "broken", "cut off"}};
+  Cells rows = {{"method", "bits", "prompts", "identical", "parts after", "same tokens", "parse",
+                 "broken", "cut off"}};
   for (const Continuations& made : run.methods)
     for (const KindSummary& summary : made.summaries)
       rows.push_back(cells_of(made, summary, &made == &run.methods.front()));
@@ -122,8 +122,9 @@ void add_continuations_section(report::Page& page, const ContinuationsRun& run) 
       "The likeliest continuation of {} prompts, up to {} tokens, beside {}'s. One token that "
       "differs changes all that follows, so texts part sooner or later in any arithmetic; what "
       "counts is whether JSON and Python still parse. JSON: the first value; Python: what the "
-      "prompt began, read by Python's own parser, never run. Cut off: right so far, but the tokens "
-      "ran out.",
+      "prompt began, read by Python's own parser, never run. Parts after: so many tokens, the "
+      "middle "
+      "one of the prompts. Cut off: right so far, but the tokens ran out.",
       run.prompts.size(), run.tokens, linear::name(run.methods.front().precision.method)));
   page.table(table_of(run));
   if (python_missing(run)) page.note("Python was not checked: python3 is not installed.");
@@ -135,7 +136,7 @@ void add_continuations_section(report::Page& page, const ContinuationsRun& run) 
         fmt::format("Where {} ({} bits) parts first, after {} tokens of “{}”:",
                     linear::name(made.precision.method), activation_bits_of(made.precision),
                     *made.comparisons[*first].first_divergence, run.prompts[*first].name));
-    constexpr size_t kShownBytes = 400;
+    constexpr size_t kShownBytes = 240;
     page.preformatted(fmt::format(
         "{}:\n{}{}\n\n{}:\n{}{}", linear::name(run.methods[0].precision.method),
         run.prompts[*first].text, beginning_of(run.methods[0].texts[*first], kShownBytes),

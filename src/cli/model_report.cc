@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/model_evidence.h"
+#include "cli/own_text.h"
 #include "cli/page_file.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -26,7 +27,8 @@ constexpr const char* kExamples =
     R"(Measures a model and says whether int8 is safe for it: which method, threshold and activation
 width, what that costs, and when not to use it; the rules stand on the page. It has Table 1 of the
 paper for this model, its outlier features, greedy continuations beside the 16-bit model's, memory
-and speed, with --sweep the phase transition. Ctrl-C and --resume: finished scores are kept.
+and speed, with --sweep the phase transition. Without -f, the model draws a text of its own first; a
+text of yours says more. After Ctrl-C, --resume has the finished scores.
 
 Examples:
   octet report -m model.gguf -f text.txt --html report.html
@@ -34,6 +36,7 @@ Examples:
   octet report -m model/ -f text.txt --sweep --html report.html --resume scores.jsonl)";
 
 constexpr int64_t kDefaultChunks = 12;
+constexpr int64_t kOwnChunks = 4;  ///< of a text that the model has to write first
 constexpr int64_t kPromptTokens = 256;
 constexpr int64_t kDecodeTokens = 32;
 constexpr int64_t kContinuationTokens = 256;
@@ -59,7 +62,8 @@ class Measurement {
         common_(command.common),
         precisions_(precisions_of(command.common)),
         cpu_(open_cpu(command.common)),
-        scorer_(cpu_, common_, command.text, read_text(command.text, common_),
+        text_(text_of(command)),
+        scorer_(cpu_, common_, text_, documents(),
                 {.reference = Method::fp32, .resume = command.resume, .command = "octet report"}) {
     // The rows are judged beside the reference's own.
     if (precisions_.front().method != Method::fp32)
@@ -69,7 +73,7 @@ class Measurement {
   ModelEvidence run() {
     ModelEvidence evidence = {
         .model = common_.model,
-        .text = command_.text.file,
+        .text = text_.file,
         .command = command_line(),
         .machine = fmt::format("{} threads ({})", cpu_.team().size(), device::name(cpu_.isa())),
         .reference = "fp32",
@@ -88,10 +92,26 @@ class Measurement {
   }
 
  private:
+  static TextOptions text_of(const ReportCommand& command) {
+    TextOptions text = command.text;
+    if (!text.chunks) text.chunks = text.file.empty() ? kOwnChunks : kDefaultChunks;
+    if (text.file.empty()) text.file = "the model's own writing";
+    return text;
+  }
+
+  std::vector<std::string> documents() {
+    if (!command_.text.file.empty()) return read_text(text_, common_);
+    const model::Architecture architecture = model::describe(common_.model).architecture;
+    const int64_t window = context_size(common_, architecture, kDefaultWindow);
+    if (window < 2) throw UsageError("--ctx-size: scoring needs at least two tokens");
+    // Read again, a text can have fewer tokens than were written.
+    return own_text(cpu_, common_, window, window * *text_.chunks * 5 / 4);
+  }
+
   std::string command_line() const {
-    std::string line =
-        fmt::format("octet report -m {} -f {} -c {} --chunks {}", common_.model, command_.text.file,
-                    scorer_.window_tokens(), command_.text.chunks.value_or(kDefaultChunks));
+    std::string line = "octet report -m " + common_.model;
+    if (!command_.text.file.empty()) line += " -f " + command_.text.file;
+    line += fmt::format(" -c {} --chunks {}", scorer_.window_tokens(), *text_.chunks);
     if (common_.asked.method) line += " --method " + common_.method;
     if (common_.asked.threshold) line += fmt::format(" --threshold {}", common_.threshold);
     if (common_.asked.outliers) line += " --outliers " + common_.outliers;
@@ -102,7 +122,7 @@ class Measurement {
   Sweep sweep() {
     Sweep sweep = {
         .model = common_.model,
-        .file = command_.text.file,
+        .file = text_.file,
         .reference = "fp32",
         .dimensions = spread_dimensions(kSweepDimensions, scorer_.architecture().hidden_size),
         .gains = {1, 2, 4, 8, 16, 32, 64},
@@ -162,6 +182,7 @@ class Measurement {
   const CommonOptions& common_;
   std::vector<Precision> precisions_;
   device::Cpu cpu_;
+  TextOptions text_;
   TextScorer scorer_;
 };
 
@@ -182,7 +203,6 @@ int run_report(const ReportCommand& command) {
 void add_report(CLI::App& app, Action& action) {
   auto command = std::make_shared<ReportCommand>();
   command->common.method = "all";
-  command->text.chunks = kDefaultChunks;
   CLI::App* sub = app.add_subcommand("report", "Say on one page whether int8 is safe for a model");
   sub->footer(kExamples);
   add_common_options(*sub, command->common,
@@ -190,7 +210,10 @@ void add_report(CLI::App& app, Action& action) {
                       .context = "Tokens of a window (default: 512, or the model's if fewer)",
                       .seed = false});
   add_text_options(*sub, command->text);
-  sub->get_option("--chunks")->description("The first N windows only (default: 12)");
+  sub->get_option("--file")->required(false)->description(
+      "Plain text, JSON lines or a JSON array (default: what the model writes itself)");
+  sub->get_option("--chunks")
+      ->description("The first N windows only (default: 12; own writing: 4)");
   const auto option = [sub](const char* name, auto& value, const char* text) {
     sub->add_option(name, value, text)->group("Report")->type_name("FILE");
   };

@@ -17,7 +17,7 @@ h1,p,li{overflow-wrap:anywhere}h1{font-size:1.6rem;line-height:1.25}h2{font-size
 th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th{background:var(--soft)}th:first-child,td:first-child{text-align:left}
 figure{margin:1rem 0;overflow-x:auto}svg{width:100%;min-width:34rem;height:auto}figcaption{font-size:.9rem;opacity:.85}
-pre{overflow-x:auto;padding:.6rem;background:var(--soft);border-radius:4px;font-size:.85rem}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;padding:.6rem;background:var(--soft);border-radius:4px;font-size:.85rem}
 .note{padding:.5rem .8rem;border-left:4px solid var(--line);background:var(--soft)}
 .good{border-color:var(--good)}.warning{border-color:var(--warn)}
 )";

@@ -73,6 +73,16 @@ class Report(CliTest):
         self.assertEqual([row["method"] for row in result["results"]], ["fp32", "bf16"])
         self.assertNotIn("verdict", result)
 
+    def test_without_a_text_the_model_writes_one_the_same_every_time(self):
+        arguments = ("report", "-m", self.model, "-c", 128, "--chunks", 2, "--method", "fp32,llm-int8")
+        first, second = self.json_of(*arguments), self.json_of(*arguments)
+        self.assertEqual(first["text"], "the model's own writing")
+        self.assertEqual(first["windows"], 2)
+        for one, other in zip(first["results"], second["results"]):
+            self.assertEqual(one["mean_nll"], other["mean_nll"])
+        self.expect_error(octet("report", "-m", self.model, "-c", 16), 1, "too short", "-f")
+        self.expect_error(octet("report", "-m", self.model, "-c", 1), 2, "--ctx-size")
+
     def test_what_does_not_fit(self):
         self.expect_error(octet(*self.arguments("-c", 500)), 1, self.text, "no window of 500")
         wrong = self.scratch / "no such" / "x"
