@@ -71,6 +71,13 @@ class PlantedVariant : public testing::TestWithParam<std::string> {
     EXPECT_GT(planted.norms, 0);
     EXPECT_GT(planted.matrices, 0);
     expect_same_bits(fp32_logits(planted_, tokens, encoded), fp32_logits(source, tokens, encoded));
+    device::Cpu cpu(2);
+    model::LoadOptions load;
+    model::Loaded written = model::load(cpu, planted_, load);
+    load.plant = {.dimensions = planting().dimensions, .gain = planting().gain};
+    model::Loaded loaded = model::load(cpu, source, load);
+    expect_same_bits(test::all_logits(loaded.model, cpu, tokens, 16, 0, encoded),
+                     test::all_logits(written.model, cpu, tokens, 16, 0, encoded));
   }
 
   const test::TemporaryDirectory directory_;
@@ -206,6 +213,38 @@ TEST_F(PlantedOutliers, RefuseWrongDimensionsPostNormModelsAndQuantisedOnes) {
   write_file(source_ / "config.json", config.dump());
   EXPECT_NE(plant_error(source_, planted_, planting()).find("this opt model"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(planted_));
+}
+
+TEST_F(PlantedOutliers, WhileLoadingAreThoseOfTheFile) {
+  for (const char* type : {"bf16", "f16", "f32"}) {
+    const test::TemporaryDirectory directory;
+    const auto source = directory.path() / "source";
+    const auto out = directory.path() / "planted";
+    test::write_tiny_model({.family = "gpt2", .dtype = type}, source);
+    const PlantOptions options = planting();
+    model::plant_outliers(source, out, options);
+    device::Cpu cpu(2);
+    for (const linear::Method method : linear::all_methods()) {
+      model::LoadOptions load = test::with_method(
+          method, method == linear::Method::llm_int8 ? 16 : 8, linear::OutlierMode::kept);
+      model::Loaded written = model::load(cpu, out, load);
+      load.plant = {.dimensions = options.dimensions, .gain = options.gain};
+      model::Loaded loaded = model::load(cpu, source, load);
+      expect_same_bits(test::all_logits(loaded.model, cpu, tokens_),
+                       test::all_logits(written.model, cpu, tokens_));
+    }
+  }
+}
+
+TEST_F(PlantedOutliers, WhileLoadingAreRefusedAsInFiles) {
+  test::write_tiny_model({}, source_);
+  device::Cpu cpu(1);
+  model::LoadOptions load;
+  load.plant = {.dimensions = {48}, .gain = 2};
+  EXPECT_THROW(model::load(cpu, source_, load), Error);
+  model::save_quantized(model::load(cpu, source_, {}), source_, directory_.path() / "int8");
+  load.plant.dimensions = {1};
+  EXPECT_THROW(model::load(cpu, directory_.path() / "int8", load), Error);
 }
 
 TEST_F(PlantedOutliers, StoppedOnTheWayLeaveNoModelBehind) {

@@ -3,17 +3,16 @@
 
 #include <CLI/App.hpp>
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.h"
-#include "checkpoint/hub_cache.h"
 #include "cli/command.h"
 #include "cli/eval_report.h"
 #include "cli/interrupt.h"
 #include "cli/loading.h"
+#include "cli/model_identity.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -60,26 +59,6 @@ struct TaskData {
   std::vector<evaluate::Document> documents;
   std::vector<DocumentSequences> sequences = {};  ///< known with the first model's tokenizer
 };
-
-/// What tells a model from others and from what stood at its path before: its files' sizes and
-/// times of change.
-std::string model_identity(const std::string& model) {
-  namespace fs = std::filesystem;
-  const fs::path path = fs::canonical(checkpoint::find_model(model));
-  std::vector<fs::path> files;
-  if (fs::is_directory(path)) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(path))
-      if (entry.is_regular_file()) files.push_back(entry.path());
-    std::ranges::sort(files);
-  } else {
-    files.push_back(path);
-  }
-  std::string identity;
-  for (const fs::path& file : files)
-    identity += fmt::format("{} {} {}\n", file.string(), fs::file_size(file),
-                            fs::last_write_time(file).time_since_epoch().count());
-  return identity;
-}
 
 /// The methods one after the other, each over all tasks.
 class EvalRun {

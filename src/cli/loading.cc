@@ -41,21 +41,23 @@ void report_kept(const model::Loaded& loaded, bool verbose) {
 }  // namespace
 
 LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
-                       const linear::Precision& precision, const std::string& random_config) {
+                       const linear::Precision& precision, const LoadVariant& variant) {
   model::LoadOptions load = load_options(options, precision);
+  load.plant = variant.plant;
   Progress progress(fmt::format("loading ({})", linear::name(precision.method)));
   load.progress = [&progress](double share) {
     throw_if_interrupted();
     progress.update(share);
   };
   const auto start = std::chrono::steady_clock::now();
-  LoadedModel result{random_config.empty() ? model::load(cpu, options.model, load)
-                                           : model::load_random(cpu, random_config, load),
+  LoadedModel result{variant.random_config.empty()
+                         ? model::load(cpu, options.model, load)
+                         : model::load_random(cpu, variant.random_config, load),
                      0};
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   progress.finish();
   throw_if_interrupted();
-  report_kept(result.loaded, options.verbose);
+  if (variant.report_kept) report_kept(result.loaded, options.verbose);
   return result;
 }
 

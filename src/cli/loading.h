@@ -12,11 +12,17 @@ struct LoadedModel {
   double seconds = 0;
 };
 
+/// Other models than the one at options.model as it is.
+struct LoadVariant {
+  std::string random_config = {};  ///< a config.json: random weights of its shape instead
+  model::PlantWhileLoading plant = {};
+  bool report_kept = true;
+};
+
 /// Loads options.model with a progress bar; then warns of inputs that keep more than 5% of their
 /// columns in 16 bits (all of them are listed with -v). Throws Interrupted after Ctrl-C.
-/// With `random_config`, a config.json, the model is one of random weights instead.
 LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
-                       const linear::Precision& precision, const std::string& random_config = {});
+                       const linear::Precision& precision, const LoadVariant& variant = {});
 
 /// Share of the columns of all linear inputs that are kept in 16 bits.
 double kept_share(const model::Loaded& loaded);

@@ -29,6 +29,7 @@ constexpr const char* kExamples = R"(Examples:
   octet perplexity -m model/ -f text.txt --method llm-int8,bf16 --reference fp32
   octet eval -m model/ --task lambada --data lambada.jsonl
   octet outliers -m model/ -f text.txt --html outliers.html
+  octet report -m model/ -f text.txt --html report.html
   octet bench -m model/
 
 octet COMMAND --help says more about each.)";
@@ -59,6 +60,9 @@ int run(int argc, char** argv) {
   add_perplexity(app, action);
   add_eval(app, action);
   add_quantize(app, action);
+  add_report(app, action);
+  add_continuations(app, action);
+  add_sweep(app, action);
   add_plant_outliers(app, action);
   add_outliers(app, action);
   add_threshold(app, action);

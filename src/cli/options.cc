@@ -26,12 +26,6 @@ std::vector<std::string> isa_names() {
 
 constexpr const char* kHidden = "";
 
-std::vector<std::string> method_names() {
-  std::vector<std::string> names;
-  for (linear::Method method : linear::all_methods()) names.emplace_back(linear::name(method));
-  return names;
-}
-
 /// Accepts "all" or a list of methods; its description shows the choices as CLI11's own would.
 CLI::Validator method_list() {
   std::string description = "{all";
@@ -138,6 +132,12 @@ void add_device_options(CLI::App& app, CommonOptions& options, const Relevant& r
 }
 
 }  // namespace
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (linear::Method method : linear::all_methods()) names.emplace_back(linear::name(method));
+  return names;
+}
 
 CLI::Validator number_in(double low, double high) {
   return CLI::Validator(

@@ -43,6 +43,9 @@ struct Relevant {
 };
 void add_common_options(CLI::App& app, CommonOptions& options, const Relevant& relevant);
 
+/// Of all methods, as --method takes them.
+std::vector<std::string> method_names();
+
 /// A check that a number lies in [low, high]; NaN does not.
 CLI::Validator number_in(double low, double high);
 

@@ -9,11 +9,9 @@
 
 #include "base/file.h"
 #include "cli/command.h"
-#include "cli/interrupt.h"
 #include "cli/loading.h"
 #include "cli/options.h"
 #include "cli/outliers_report.h"
-#include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/text_windows.h"
 #include "report/plot.h"
@@ -56,44 +54,19 @@ std::vector<std::string> split_models(const std::vector<std::string>& arguments)
   return models;
 }
 
-/// Progress of one part of a model's measurements.
-std::function<void(double)> showing(Progress& progress, double from, double to) {
-  return [&progress, from, to](double share) {
-    throw_if_interrupted();
-    progress.update(from + share * (to - from));
-  };
-}
-
 OutlierReport measure(device::Cpu& cpu, const OutliersCommand& command, const std::string& model,
                       const std::vector<std::string>& documents) {
   CommonOptions options = command.common;
   options.model = model;
   options.device = "cpu";  // where a pass can be observed
-  const linear::Precision precision = precision_of(options, linear::Method::fp32);
-  LoadedModel loaded = load_model(cpu, options, precision);
-  model::Model& weights = loaded.loaded.model;
+  LoadedModel loaded = load_model(cpu, options, precision_of(options, linear::Method::fp32));
   const Scored scored = windows_for(loaded.loaded, documents, command.text, options);
-  OutlierReport report = {.model = model,
-                          .label = model_label(model),
-                          .parameters = weights.architecture().parameters(),
-                          .survey = {},
-                          .ablation = {}};
-  Progress progress(report.label);
-  constexpr double kSurveyShare = 0.1;
-  report.survey = evaluate::survey_outliers(
-      cpu, weights, scored.windows, {.threshold = command.common.threshold},
-      precision.activation_bits, showing(progress, 0, kSurveyShare));
-  evaluate::AblationOptions ablation;
-  ablation.dimensions = command.dimensions.empty()
-                            ? report.survey.indices()
-                            : split_numbers<int32_t>(command.dimensions, "--dimensions");
-  ablation.not_random = report.survey.indices();
-  ablation.random_sets = command.random_sets;
-  ablation.seed = command.common.seed;
-  ablation.activation_bits = precision.activation_bits;
-  ablation.progress = showing(progress, kSurveyShare, 1);
-  report.ablation = evaluate::ablate(cpu, weights, scored.windows, ablation);
-  return report;
+  OutlierOptions asked = {.threshold = command.common.threshold,
+                          .random_sets = command.random_sets,
+                          .seed = command.common.seed};
+  if (!command.dimensions.empty())
+    asked.dimensions = split_numbers<int32_t>(command.dimensions, "--dimensions");
+  return measure_outliers(cpu, loaded.loaded.model, model, scored.windows, asked);
 }
 
 void write_page(const OutliersCommand& command, const std::vector<OutlierReport>& reports,

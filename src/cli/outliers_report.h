@@ -21,6 +21,18 @@ struct OutlierReport {
   evaluate::Ablation ablation;
 };
 
+/// Surveys the windows with `model`, in 32 bits, and ablates what is found (or `dimensions`), with
+/// a progress bar. Throws Interrupted after Ctrl-C.
+struct OutlierOptions {
+  float threshold = 6;
+  std::vector<int32_t> dimensions = {};  ///< to ablate instead of those found
+  int random_sets = 3;
+  uint64_t seed = 0;
+};
+OutlierReport measure_outliers(device::Cpu& cpu, model::Model& model, const std::string& path,
+                               std::span<const evaluate::Window> windows,
+                               const OutlierOptions& options);
+
 /// "SmolLM2-135M" of a path: its last part that says something.
 std::string model_label(const std::string& path);
 

@@ -106,6 +106,7 @@ class PerplexityRun {
     open_reference();
     Json results = Json::array();
     for (const Precision& precision : precisions_) {
+      ++method_;
       const Row row = run_method(precision);
       if (command_.common.json) {
         results.push_back(json_row(row, command_.ids ? &logits_at_ : nullptr));
@@ -199,8 +200,10 @@ class PerplexityRun {
   Row score(const model::Loaded& loaded, evaluate::ModelSource& source,
             evaluate::LogitSource* reference) {
     const Precision& precision = loaded.model.precision();  // a quantised directory has its own
-    Progress progress(
-        fmt::format("{} ({} windows)", linear::name(precision.method), scored_.windows.size()));
+    const std::string place =
+        precisions_.size() > 1 ? fmt::format("{} of {}: ", method_, precisions_.size()) : "";
+    Progress progress(fmt::format("{}{} ({} windows)", place, linear::name(precision.method),
+                                  scored_.windows.size()));
     std::optional<evaluate::LogprobWriter> writer;
     if (command_.save_logprobs)
       writer.emplace(*command_.save_logprobs, source.vocabulary_size(),
@@ -240,6 +243,7 @@ class PerplexityRun {
 
   const PerplexityCommand& command_;
   std::vector<Precision> precisions_;
+  size_t method_ = 0;  ///< the number of the one that runs, from 1
   device::Cpu cpu_;
   evaluate::Window ids_;
   std::vector<int64_t> logits_at_;

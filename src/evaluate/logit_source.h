@@ -4,13 +4,19 @@
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "device/cpu.h"
+#include "evaluate/windows.h"
 #include "model/model.h"
 #include "runtime/session.h"
 #include "tensor/view.h"
 
 namespace octet::evaluate {
+
+/// Rows asked for at once: large enough for a full matrix product, small enough that the logits of
+/// two models stay some tens of megabytes.
+inline constexpr int64_t kPartRows = 256;
 
 /// Gives logits window by window, each in consecutive parts.
 class LogitSource {
@@ -20,6 +26,9 @@ class LogitSource {
   virtual int64_t vocabulary_size() const = 0;
   /// True when a window has to be asked for in one part (methods that look at the whole call).
   virtual bool whole_windows() const = 0;
+  /// Says which windows will be begun, in this order, so that short ones can be computed together.
+  /// They must outlive the run.
+  virtual void announce(std::span<const Window> windows) { (void)windows; }
   /// Starts the next window; `tokens` must outlive its parts.
   virtual void begin(std::span<const int32_t> tokens) = 0;
   /// Logits after each of the next `rows` tokens, [rows, vocabulary], up to a constant per row;
@@ -27,7 +36,8 @@ class LogitSource {
   virtual tensor::MatrixView<const float> next(int64_t rows) = 0;
 };
 
-/// Runs a model, one sequence at a time, each window in a fresh context.
+/// Runs a model, each window in a fresh context. Short windows run several at a time, as sequences
+/// of one step, which changes no bit; where a result depends on the whole call, never.
 class ModelSource final : public LogitSource {
  public:
   /// `longest`: tokens of the longest window. `model` and `cpu` must outlive this.
@@ -35,22 +45,36 @@ class ModelSource final : public LogitSource {
 
   int64_t vocabulary_size() const override;
   bool whole_windows() const override;
+  void announce(std::span<const Window> windows) override;
   void begin(std::span<const int32_t> tokens) override;
   tensor::MatrixView<const float> next(int64_t rows) override;
 
-  /// From now on every pass is observed so.
-  void observe(model::PassObserver observer) { observer_ = std::move(observer); }
+  /// From now on every pass is observed so, with one window in it.
+  void observe(model::PassObserver observer) {
+    observer_ = std::move(observer);
+    observed_ = true;
+  }
 
   /// Time spent in the model, and the tokens it read in that time.
   double seconds() const { return seconds_; }
   int64_t tokens() const { return tokens_; }
 
  private:
+  /// Runs the announced windows that fit into a part together; false when those are fewer than two.
+  bool run_batch();
+  tensor::MatrixView<const float> run(std::span<const runtime::Feed> feeds, int64_t rows);
+
   model::Model& model_;
   runtime::Session session_;
-  runtime::SequenceId sequence_;
+  std::vector<runtime::SequenceId> sequences_;
   int activation_bits_;
+  std::span<const Window> announced_;  ///< those not begun yet
+  int64_t batch_left_ = 0;             ///< announced windows whose logits are in batch_
+  tensor::MatrixView<const float> batch_;
+  int64_t batch_row_ = 0;  ///< where the current window's next row is in batch_
+  bool batched_ = false;   ///< the current window is in batch_
   model::PassObserver observer_;
+  bool observed_ = false;
   std::span<const int32_t> window_;
   int64_t position_ = 0;
   double seconds_ = 0;

@@ -9,10 +9,6 @@
 namespace octet::evaluate {
 namespace {
 
-/// Rows asked for at once: large enough for a full matrix product, small enough that the logits of
-/// two models stay some tens of megabytes.
-constexpr int64_t kPartRows = 256;
-
 std::span<const float> row_of(tensor::MatrixView<const float> rows, int64_t index) {
   return {rows.row(index), static_cast<size_t>(rows.columns)};
 }
@@ -143,6 +139,9 @@ Perplexity perplexity(device::ThreadTeam& team, LogitSource& source,
     scaled.progress = [&options, total](double done) { options.progress(done / total); };
   }
   Run run(team, source, scaled);
+  source.announce(windows);
+  if (options.reference != nullptr && options.reference != &source)
+    options.reference->announce(windows);
   for (const Window& window : windows) run.window(window);
   return run.result();
 }

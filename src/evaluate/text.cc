@@ -92,6 +92,8 @@ std::vector<std::string> read_documents(const std::filesystem::path& path,
                                         const std::string& field) {
   const std::string text = read_file(path);
   if (text.empty()) fail("{}: the file is empty", path.string());
+  if (const size_t zero = text.find('\0'); zero != std::string::npos)
+    fail("{}: byte {} is zero; this is no text", path.string(), zero);
   std::vector<std::string> documents;
   switch (format_of(path, text)) {
     case Format::plain:

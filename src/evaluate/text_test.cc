@@ -86,6 +86,8 @@ TEST_F(TextFile, ErrorsNameTheFileAndThePlace) {
   EXPECT_NE(error_of(file("e.jsonl", "{\"text\":7}")).find("not a string"), std::string::npos);
   EXPECT_NE(error_of(file("empty.txt", "")).find("empty"), std::string::npos);
   EXPECT_NE(error_of(file("blank.jsonl", "\n\n")).find("no text"), std::string::npos);
+  EXPECT_NE(error_of(file("model.gguf", std::string("GGUF\3\0", 6))).find("byte 5 is zero"),
+            std::string::npos);
   EXPECT_NE(error_of("/nonexistent/text").find("/nonexistent/text"), std::string::npos);
 }
 

@@ -11,13 +11,13 @@ namespace {
 constexpr std::string_view kStyle = R"(
 :root{color-scheme:light dark;--text:#1f2328;--back:#fff;--line:#d0d7de;--soft:#f6f8fa;--good:#1a7f37;--warn:#9a6700}
 @media(prefers-color-scheme:dark){:root{--text:#e6edf3;--back:#0d1117;--line:#30363d;--soft:#161b22;--good:#3fb950;--warn:#d29922}}
-body{margin:0 auto;max-width:50rem;padding:1rem;font:16px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back)}
-h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2rem;border-bottom:1px solid var(--line)}h3{font-size:1.05rem}
+body{margin:0 auto;max-width:56rem;padding:1rem;font:16px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back)}
+h1,p,li{overflow-wrap:anywhere}h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.25rem;margin-top:2rem;border-bottom:1px solid var(--line)}h3{font-size:1.05rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th{background:var(--soft)}th:first-child,td:first-child{text-align:left}
 figure{margin:1rem 0;overflow-x:auto}svg{width:100%;min-width:34rem;height:auto}figcaption{font-size:.9rem;opacity:.85}
-pre{overflow-x:auto;padding:.6rem;background:var(--soft);border-radius:4px;font-size:.85rem}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;padding:.6rem;background:var(--soft);border-radius:4px;font-size:.85rem}
 .note{padding:.5rem .8rem;border-left:4px solid var(--line);background:var(--soft)}
 .good{border-color:var(--good)}.warning{border-color:var(--warn)}
 )";
@@ -64,6 +64,13 @@ void Page::paragraph(std::string_view text) {
 void Page::note(std::string_view text, Tone tone) {
   const char* kind = tone == Tone::good ? " good" : tone == Tone::warning ? " warning" : "";
   body_ += fmt::format("<p class=\"note{}\">{}</p>\n", kind, html_escaped(text));
+}
+
+void Page::list(const std::vector<std::string>& items) {
+  if (items.empty()) return;
+  body_ += "<ul>\n";
+  for (const std::string& item : items) body_ += fmt::format("<li>{}</li>\n", html_escaped(item));
+  body_ += "</ul>\n";
 }
 
 void Page::preformatted(std::string_view text) {

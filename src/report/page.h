@@ -22,6 +22,7 @@ class Page {
   /// A paragraph that stands out: what a reader should take away or be warned of.
   enum class Tone { plain, good, warning };
   void note(std::string_view text, Tone tone = Tone::plain);
+  void list(const std::vector<std::string>& items);
   /// Text in the typewriter's lines: commands, continuations.
   void preformatted(std::string_view text);
   /// The first row is the head; rows may be shorter than it. The first column is aligned left, the

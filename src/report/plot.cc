@@ -24,6 +24,11 @@ const char* colour(size_t series) {
   return kColours[series % kColours.size()];
 }
 
+/// Tells series of the same colour apart.
+size_t dash(size_t series) {
+  return 1 + series / kColours.size();
+}
+
 std::string number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "NaN";
 }
@@ -84,7 +89,9 @@ std::string axis_commands(const char* letter, const Axis& axis, const Extent& da
   if (axis.low < axis.high || !data.any()) {
     text += fmt::format("set {}range [{}:{}]\n", letter, extent.low, extent.high);
   }
-  if (axis.logarithmic) return text + logarithmic_ticks(letter, extent);
+  if (axis.logarithmic && axis.base == 10) return text + logarithmic_ticks(letter, extent);
+  if (axis.logarithmic)
+    return text + fmt::format("set logscale {0} {1}\nset format {0} '%g'\n", letter, axis.base);
   constexpr double kFewWholeNumbers = 10;
   if (data.any() && data.whole && extent.high - extent.low <= kFewWholeNumbers) {
     text += fmt::format("set {}tics 1\n", letter);
@@ -102,7 +109,11 @@ std::string opening(const std::string& title, bool legend) {
       "set title {1} textcolor {0}\n"
       "set key {2}\n",
       kTextColour, gnuplot_string(title),
-      legend ? fmt::format("outside top center horizontal textcolor {}", kTextColour) : "off");
+      // gnuplot takes letters for wider than they are and would put every name on a line of its
+      // own.
+      legend ? fmt::format("outside top center horizontal samplen 2 width -5 textcolor {}",
+                           kTextColour)
+             : "off");
 }
 
 std::string title_of(const std::string& name) {
@@ -191,9 +202,9 @@ std::string svg(const Plot& plot) {
     legend |= !series.name.empty();
     data += points_block(i, plot, series, x, y);
     curves += fmt::format(
-        "{}$d{} using 1:2 with {} linecolor rgb '{}' linewidth 2 pointtype 7 "
+        "{}$d{} using 1:2 with {} linecolor rgb '{}' linewidth 2 dashtype {} pointtype 7 "
         "pointsize 0.7 {}",
-        curves.empty() ? "plot " : ", ", i, style_of(series.style), colour(i),
+        curves.empty() ? "plot " : ", ", i, style_of(series.style), colour(i), dash(i),
         title_of(series.name));
   }
   for (const Series& series : plot.series) labels += labels_of(plot, series, x);

@@ -12,6 +12,7 @@ namespace octet::report {
 struct Axis {
   std::string name = {};
   bool logarithmic = false;  ///< values ≤ 0 are left out
+  int base = 10;             ///< of the marks of a logarithmic axis
   double low = 0;
   double high = 0;
 };

@@ -1,46 +1,15 @@
-// Reading and appending to the file of finished documents.
+// Documents as lines of a file.
 #include "evaluate/tasks/finished.h"
 
-#include <cerrno>
-#include <charconv>
-#include <cstring>
-#include <nlohmann/json.hpp>
+#include <fmt/core.h>
 
-#include "base/error.h"
-#include "base/file.h"
+#include <nlohmann/json.hpp>
+#include <optional>
 
 namespace octet::evaluate {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// What every line begins with: tells a line that was cut off from another kind of file.
-constexpr std::string_view kPrefix = R"({"octet_eval":1,)";
-
-bool may_be_cut_off(std::string_view line) {
-  return line.starts_with(kPrefix) || kPrefix.starts_with(line);
-}
-
-uint64_t add_bytes(uint64_t hash, std::string_view bytes) {
-  for (const char byte : bytes) {
-    hash ^= static_cast<unsigned char>(byte);
-    hash *= 0x100000001b3u;
-  }
-  return hash;
-}
-
-constexpr uint64_t kEmpty = 0xcbf29ce484222325u;
-
-std::optional<uint64_t> hexadecimal(const Json& object, const char* member) {
-  const auto found = object.find(member);
-  if (found == object.end() || !found->is_string()) return {};
-  const auto& text = found->get_ref<const std::string&>();
-  uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value, 16);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return {};
-  return value;
-}
 
 /// The answers in a line: [[log-likelihood, greedy], …].
 std::optional<Answers> answers_in(const Json& object) {
@@ -57,52 +26,26 @@ std::optional<Answers> answers_in(const Json& object) {
 
 }  // namespace
 
-uint64_t fingerprint(std::string_view bytes) {
-  return add_bytes(kEmpty, bytes);
-}
-
 uint64_t fingerprint(const DocumentSequences& document) {
-  uint64_t hash = kEmpty;
+  std::string text;
   for (const TokenSequence& answer : document.answers) {
-    hash = add_bytes(hash, fmt::format("{}:", answer.scored_from));
-    for (const int32_t token : answer.tokens) hash = add_bytes(hash, fmt::format("{},", token));
+    text += fmt::format("{}:", answer.scored_from);
+    for (const int32_t token : answer.tokens) text += fmt::format("{},", token);
   }
-  return hash;
+  return fingerprint(text);
 }
 
-FinishedDocuments::FinishedDocuments(std::filesystem::path path) : path_(std::move(path)) {
-  if (std::filesystem::exists(path_)) {
-    const std::string content = read_file(path_);
-    size_t begin = 0;
-    int64_t number = 0;
-    for (size_t end = 0; (end = content.find('\n', begin)) != std::string::npos; begin = end + 1)
-      read_line(std::string_view(content).substr(begin, end - begin), ++number);
-    if (begin < content.size()) {
-      if (!may_be_cut_off(std::string_view(content).substr(begin)))
-        fail("{}: line {} was not written by octet eval; give --resume a file of its own",
-             path_.string(), number + 1);
-      std::error_code error;
-      std::filesystem::resize_file(path_, begin, error);
-      if (error) fail("{}: cannot write: {}", path_.string(), error.message());
-    }
-  }
-  stream_.open(path_, std::ios::binary | std::ios::app);
-  if (!stream_) fail("{}: cannot write: {}", path_.string(), std::strerror(errno));
-}
+FinishedDocuments::FinishedDocuments(std::filesystem::path path)
+    : lines_(std::move(path), {.marker = "octet_eval", .command = "octet eval"},
+             [this](const Json& line) { return read(line); }) {}
 
-void FinishedDocuments::read_line(std::string_view line, int64_t number) {
-  const Json object = Json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
-  if (line.starts_with(kPrefix) && object.is_object()) {
-    const auto settings = hexadecimal(object, "settings");
-    const auto document = hexadecimal(object, "document");
-    auto answers = answers_in(object);
-    if (settings && document && answers) {
-      finished_[{*settings, *document}] = std::move(*answers);
-      return;
-    }
-  }
-  fail("{}: line {} was not written by octet eval; give --resume a file of its own", path_.string(),
-       number);
+bool FinishedDocuments::read(const Json& line) {
+  const auto settings = fingerprint_in(line, "settings");
+  const auto document = fingerprint_in(line, "document");
+  auto answers = answers_in(line);
+  if (!settings || !document || !answers) return false;
+  finished_[{*settings, *document}] = std::move(*answers);
+  return true;
 }
 
 const Answers* FinishedDocuments::find(const RunIdentity& run, uint64_t document,
@@ -112,18 +55,14 @@ const Answers* FinishedDocuments::find(const RunIdentity& run, uint64_t document
 }
 
 void FinishedDocuments::add(const RunIdentity& run, uint64_t document, const Answers& answers) {
-  Json line = {{"octet_eval", 1},
-               {"settings", fmt::format("{:016x}", run.settings)},
-               {"method", run.method},
-               {"task", run.task},
-               {"document", fmt::format("{:016x}", document)}};
   Json list = Json::array();
   for (const Answer& answer : answers)
     list.push_back(Json::array({answer.loglikelihood, answer.greedy}));
-  line["answers"] = std::move(list);
-  // One write a line, so that only the last one can be cut off.
-  stream_ << line.dump() + "\n" << std::flush;
-  if (!stream_) fail("{}: cannot write: {}", path_.string(), std::strerror(errno));
+  lines_.add({{"settings", hexadecimal(run.settings)},
+              {"method", run.method},
+              {"task", run.task},
+              {"document", hexadecimal(document)},
+              {"answers", std::move(list)}});
   finished_[{run.settings, document}] = answers;
 }
 

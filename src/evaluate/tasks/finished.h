@@ -3,20 +3,16 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
+#include "evaluate/finished_lines.h"
 #include "evaluate/tasks/loglikelihood.h"
 #include "evaluate/tasks/sequences.h"
 
 namespace octet::evaluate {
 
-/// FNV-1a, 64 bits: the same on every machine, unlike std::hash.
-uint64_t fingerprint(std::string_view bytes);
 /// Of what a model reads for a document: equal documents under other prompts differ.
 uint64_t fingerprint(const DocumentSequences& document);
 
@@ -27,12 +23,10 @@ struct RunIdentity {
   std::string task;
 };
 
-/// A file of JSON lines, one a document, each written as soon as the document is done. A line that
-/// was cut off by a crash is taken out when the file is opened.
+/// A file of finished lines, one a document.
 class FinishedDocuments {
  public:
-  /// Opens or creates the file. Throws Error when it cannot be written, or naming the line that
-  /// this class has not written.
+  /// Opens or creates the file; throws Error like FinishedLines.
   explicit FinishedDocuments(std::filesystem::path path);
 
   /// The answers to a document with `answers` answers, or null when it is not in the file.
@@ -42,11 +36,10 @@ class FinishedDocuments {
   void add(const RunIdentity& run, uint64_t document, const Answers& answers);
 
  private:
-  void read_line(std::string_view line, int64_t number);
+  bool read(const nlohmann::ordered_json& line);
 
-  std::filesystem::path path_;
   std::map<std::pair<uint64_t, uint64_t>, Answers> finished_;  ///< by settings and document
-  std::ofstream stream_;
+  FinishedLines lines_;
 };
 
 }  // namespace octet::evaluate

@@ -2,6 +2,7 @@
 #include "model/load/load.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -15,6 +16,7 @@
 #include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
 #include "model/load/packer.h"
+#include "model/load/planted_reader.h"
 #include "model/load/quantized.h"
 #include "model/load/random_weights.h"
 
@@ -68,7 +70,9 @@ std::vector<int32_t> generation_end_tokens(const checkpoint::Checkpoint& checkpo
 
 Loaded pack_model(device::Cpu& cpu, const WeightReader& reader, Architecture architecture,
                   const LoadOptions& options) {
-  Packer packer(cpu, reader, architecture, options);
+  std::optional<PlantedReader> planted;
+  if (options.plant.gain != 1) planted.emplace(reader, architecture, options.plant);
+  Packer packer(cpu, planted ? *planted : reader, architecture, options);
   Weights weights = packer.pack();
   const int64_t bytes_16bit = 2 * architecture.parameters();
   return {Model(std::move(architecture), options.precision, std::move(weights)), nullptr, "",
@@ -77,7 +81,10 @@ Loaded pack_model(device::Cpu& cpu, const WeightReader& reader, Architecture arc
 
 Loaded load_model(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
                   const LoadOptions& options) {
-  if (is_quantized(checkpoint)) return load_quantized(cpu, checkpoint, options);
+  if (is_quantized(checkpoint)) {
+    if (options.plant.gain != 1) refuse_quantised(checkpoint.path().string());
+    return load_quantized(cpu, checkpoint, options);
+  }
   const CheckpointReader reader(checkpoint);
   return pack_model(
       cpu, reader, reader.describe(),

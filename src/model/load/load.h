@@ -15,6 +15,13 @@
 
 namespace octet::model {
 
+/// Outlier features to plant while the weights are read: the model that plant_outliers() would
+/// write, without the file.
+struct PlantWhileLoading {
+  std::vector<int32_t> dimensions;  ///< of the hidden state
+  float gain = 1;                   ///< a power of two; 1: nothing is planted
+};
+
 struct LoadOptions {
   linear::Precision precision;
   /// Which parts of `precision` were asked for rather than left at their defaults: a quantised
@@ -27,6 +34,7 @@ struct LoadOptions {
   /// Modules that stay 16-bit, by the last or any dotted part of their name (lm_head, down_proj);
   /// "none" alone: nothing is skipped. Token embeddings are never quantised.
   std::vector<std::string> skip_modules = {"lm_head"};
+  PlantWhileLoading plant = {};
   /// Where the packed weights go: they stay with the CPU, move to a GPU, or to the first GPU when
   /// there is one that has room for them and runs such models.
   enum class Place : uint8_t { cpu, gpu, gpu_if_possible };

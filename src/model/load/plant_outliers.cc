@@ -2,13 +2,11 @@
 #include "model/load/plant_outliers.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -106,19 +104,7 @@ class PlantedTensor {
   }
 
   float planted(float value) const {
-    const float g = options_.gain;
-    float result = value / g;
-    bool exact = result * g == value;
-    if (planting_.kind == Planting::Kind::gain || planting_.kind == Planting::Kind::bias) {
-      const float whole = (value + planting_.offset) * g;
-      result = whole - planting_.offset;
-      exact = result + planting_.offset == whole;
-    }
-    if (!exact || !std::isfinite(result)) {
-      fail("{}: planting a gain of {} into {} is not exact in float32; choose a smaller gain",
-           where_, g, value);
-    }
-    return result;
+    return planted_value(value, planting_, options_.gain, where_);
   }
 
   std::string where_;
@@ -136,7 +122,7 @@ class Planter {
       : source_(source), options_(options) {
     const CheckpointReader reader(source);
     const Architecture architecture = reader.describe();
-    check_dimensions(architecture);
+    check_dimensions(options.dimensions, architecture, source.path().string());
     std::optional<GgufModel> gguf;
     if (source.gguf() != nullptr) gguf.emplace(*source.gguf(), source.path().string());
     std::map<std::string, Planting> plan = planting_of(architecture, source.path().string());
@@ -187,17 +173,6 @@ class Planter {
   }
 
  private:
-  void check_dimensions(const Architecture& architecture) const {
-    std::set<int32_t> seen;
-    for (const int32_t dimension : options_.dimensions) {
-      if (dimension < 0 || dimension >= architecture.hidden_size) {
-        fail("{}: there is no dimension {}: the hidden state has {}, counted from 0",
-             source_.path().string(), dimension, architecture.hidden_size);
-      }
-      if (!seen.insert(dimension).second) fail("dimension {} is named twice", dimension);
-    }
-  }
-
   static tensor::Shape shape_of(const Planting& planting, int64_t hidden) {
     switch (planting.kind) {
       case Planting::Kind::gain:
@@ -252,9 +227,7 @@ class Planter {
 Planted plant_outliers(const std::filesystem::path& source, const std::filesystem::path& directory,
                        const PlantOptions& options) {
   const auto checkpoint = checkpoint::Checkpoint::open(source);
-  if (is_quantized(*checkpoint) || is_bitsandbytes(*checkpoint)) {
-    fail("{}: its weights are quantised already; give the original checkpoint", source.string());
-  }
+  if (is_quantized(*checkpoint) || is_bitsandbytes(*checkpoint)) refuse_quantised(source.string());
   Planter planter(*checkpoint, options);
   const Planted planted = planter.prepare();
   make_output_directory(directory);

@@ -1,6 +1,9 @@
 // Which tensors planted outliers change, and how: from the description, for any family.
 #include "model/load/planting.h"
 
+#include <cmath>
+#include <set>
+
 #include "base/error.h"
 
 namespace octet::model {
@@ -83,6 +86,37 @@ class Planner {
 };
 
 }  // namespace
+
+float planted_value(float value, const Planting& planting, float gain, const std::string& where) {
+  float result = value / gain;
+  bool exact = result * gain == value;
+  if (planting.kind == Planting::Kind::gain || planting.kind == Planting::Kind::bias) {
+    const float whole = (value + planting.offset) * gain;
+    result = whole - planting.offset;
+    exact = result + planting.offset == whole;
+  }
+  if (!exact || !std::isfinite(result)) {
+    fail("{}: planting a gain of {} into {} is not exact in float32; choose a smaller gain", where,
+         gain, value);
+  }
+  return result;
+}
+
+void check_dimensions(std::span<const int32_t> dimensions, const Architecture& architecture,
+                      const std::string& file) {
+  std::set<int32_t> seen;
+  for (const int32_t dimension : dimensions) {
+    if (dimension < 0 || dimension >= architecture.hidden_size) {
+      fail("{}: there is no dimension {}: the hidden state has {}, counted from 0", file, dimension,
+           architecture.hidden_size);
+    }
+    if (!seen.insert(dimension).second) fail("dimension {} is named twice", dimension);
+  }
+}
+
+void refuse_quantised(const std::string& file) {
+  fail("{}: its weights are quantised already; give the original checkpoint", file);
+}
 
 std::map<std::string, Planting> planting_of(const Architecture& architecture,
                                             const std::string& file) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 
 #include "model/architecture.h"
@@ -23,6 +24,16 @@ struct Planting {
 
   friend bool operator==(const Planting&, const Planting&) = default;
 };
+
+/// A changed value, `where` naming its tensor. Throws Error when float32 would round it.
+float planted_value(float value, const Planting& planting, float gain, const std::string& where);
+
+/// Throws Error, naming `file`, when one is no dimension of the hidden state or is named twice.
+void check_dimensions(std::span<const int32_t> dimensions, const Architecture& architecture,
+                      const std::string& file);
+
+/// Throws the Error for a checkpoint of int8 weights.
+[[noreturn]] void refuse_quantised(const std::string& file);
 
 /// By the tensors' names: every norm in front of a block, and the linear layers that read it.
 /// Throws Error, naming `file`, family and reason, when something else reads what such a norm
