@@ -56,8 +56,8 @@ struct TokenLogprob {
 /// The next token of the answer. A token that ends it is none of its tokens and has no event.
 struct TokenEvent {
   int32_t token = 0;
-  float logprob = 0;              ///< 0 unless top_logprobs was given
-  std::vector<TokenLogprob> top;  ///< descending, ties by id; the most probable first
+  float logprob = 0;                   ///< 0 unless top_logprobs was given
+  std::vector<TokenLogprob> top = {};  ///< descending, ties by id; the most probable first
 };
 
 /// The prompt's scores: one event, before the first token's.
@@ -89,9 +89,9 @@ enum class ErrorKind : uint8_t {
 /// The last event of every accepted request; there is always one.
 struct EndEvent {
   Reason reason = Reason::stop;
-  ErrorKind kind = ErrorKind::failed;  ///< of Reason::error
-  std::string error;                   ///< of Reason::error: one line
-  std::optional<int32_t> stop_token;   ///< of Reason::stop: what was chosen
+  ErrorKind kind = ErrorKind::failed;      ///< of Reason::error
+  std::string error = {};                  ///< of Reason::error: one line
+  std::optional<int32_t> stop_token = {};  ///< of Reason::stop: what was chosen
   int64_t prompt_tokens = 0;
   int64_t shared_tokens = 0;  ///< of the prompt, found in the cache rather than computed
   int64_t tokens = 0;         ///< token events before this one
