@@ -29,6 +29,7 @@ constexpr const char* kExamples = R"(Examples:
   octet perplexity -m model/ -f text.txt --method llm-int8,bf16 --reference fp32
   octet eval -m model/ --task lambada --data lambada.jsonl
   octet bench -m model/
+  octet serve -m model/
 
 octet COMMAND --help says more about each.)";
 
@@ -62,6 +63,7 @@ int run(int argc, char** argv) {
   add_inspect(app, action);
   add_plan(app, action);
   add_bench(app, action);
+  add_serve(app, action);
   add_devices(app, action);
   add_families(app, action);
   add_completion(app, action);
