@@ -3,8 +3,12 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <ctime>
 #include <random>
+#include <thread>
+
+#include "server/api_error.h"
 
 namespace octet::server {
 namespace {
@@ -61,6 +65,7 @@ std::unique_ptr<Answer> Answer::of(Engine& engine, const CompletionRequest& requ
                  .scored = scored},
                 {});
   }
+  answer->submit();
   return answer;
 }
 
@@ -78,6 +83,7 @@ std::unique_ptr<Answer> Answer::of(Engine& engine, const ChatRequest& request) {
                .echo_text = {},
                .scored = scored},
               engine.end_of_turn());
+  answer->submit();
   return answer;
 }
 
@@ -88,26 +94,46 @@ void Answer::add(const TextRequest& request, const std::vector<int32_t>& prompt,
     runtime::Request asked = engine_.scheduler_request(request, prompt, choice, seed_);
     asked.end_tokens = end_tokens;
     asked.score_prompt = options.echo && options.scored;
-    parts_.push_back({.choice = Choice(engine_.submit(std::move(asked)), options)});
+    Part& part = parts_.emplace_back();
+    part.request = std::move(asked);
+    part.options = options;
+  }
+}
+
+void Answer::submit() {
+  try {
+    for (; submitted_ < parts_.size(); ++submitted_) {
+      Part& part = parts_[submitted_];
+      part.choice.emplace(engine_.submit(part.request), part.options);
+      part.request = {};
+      part.options = {};
+    }
+  } catch (const ApiError& error) {
+    constexpr int kQueueFull = 429;
+    if (error.status != kQueueFull || submitted_ == 0) throw;
   }
 }
 
 std::optional<std::pair<size_t, Delta>> Answer::next(Clock::time_point until) {
   for (;;) {
+    submit();
     size_t open = 0;
-    for (size_t i = 0; i < parts_.size(); ++i) {
-      turn_ = (turn_ + 1) % parts_.size();
-      Choice& choice = parts_[turn_].choice;
-      if (choice.ended()) continue;
+    for (size_t i = 0; i < submitted_; ++i) {
+      turn_ = (turn_ + 1) % submitted_;
+      if (parts_[turn_].ended()) continue;
       ++open;
-      if (auto delta = choice.next(Clock::time_point{})) return {{turn_, *std::move(delta)}};
+      if (auto delta = parts_[turn_].choice->next(Clock::time_point{}))
+        return {{turn_, *std::move(delta)}};
     }
-    if (open == 0) return std::nullopt;
     const auto now = Clock::now();
-    if (now >= until) return std::nullopt;
-    while (parts_[turn_].choice.ended()) turn_ = (turn_ + 1) % parts_.size();
-    const auto wait = open == 1 ? until : std::min(until, now + kLook);
-    if (auto delta = parts_[turn_].choice.next(wait)) return {{turn_, *std::move(delta)}};
+    if ((open == 0 && submitted_ == parts_.size()) || now >= until) return std::nullopt;
+    if (open == 0) {
+      std::this_thread::sleep_until(std::min(until, now + kLook));
+      continue;
+    }
+    while (parts_[turn_].ended()) turn_ = (turn_ + 1) % submitted_;
+    const auto wait = parts_.size() == 1 ? until : std::min(until, now + kLook);
+    if (auto delta = parts_[turn_].choice->next(wait)) return {{turn_, *std::move(delta)}};
   }
 }
 
@@ -128,7 +154,7 @@ std::vector<std::string> Answer::next_chunks(Clock::time_point until) {
     chunks.push_back(json_text(chunk));
   }
   for (const Part& each : parts_) {
-    if (!each.choice.ended()) return chunks;
+    if (!each.ended()) return chunks;
   }
   finished_ = true;
   if (include_usage_) {
@@ -143,7 +169,7 @@ std::vector<std::string> Answer::next_chunks(Clock::time_point until) {
 bool Answer::collect(Clock::time_point until) {
   while (auto found = next(until)) append(parts_[found->first].all, std::move(found->second));
   finished_ = true;
-  for (const Part& part : parts_) finished_ &= part.choice.ended();
+  for (const Part& part : parts_) finished_ &= part.ended();
   return finished_;
 }
 
@@ -165,7 +191,7 @@ Json Answer::envelope(bool chunk) const {
 
 Json Answer::usage() const {
   int64_t generated = 0;
-  for (const Part& part : parts_) generated += part.choice.generated_tokens();
+  for (const Part& part : parts_) generated += part.choice ? part.choice->generated_tokens() : 0;
   return {{"prompt_tokens", prompt_tokens_},
           {"completion_tokens", generated},
           {"total_tokens", prompt_tokens_ + generated}};

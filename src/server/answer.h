@@ -33,7 +33,8 @@ std::unique_ptr<AnswerFormat> chat_format(const tokenizer::Tokenizer& tokenizer,
 /// Read by one thread. Destroying it gives up what is not finished.
 class Answer {
  public:
-  /// Submits every choice of every prompt. Throws ApiError.
+  /// Submits the choices of every prompt, as many as the queue takes; the others follow when it
+  /// has room. Throws ApiError, also when it takes none.
   static std::unique_ptr<Answer> of(Engine& engine, const CompletionRequest& request);
   static std::unique_ptr<Answer> of(Engine& engine, const ChatRequest& request);
 
@@ -47,13 +48,18 @@ class Answer {
 
  private:
   struct Part {
-    Choice choice;
-    Delta all = {};
+    runtime::Request request;      ///< until it is submitted
+    Choice::Options options;       ///< likewise
+    std::optional<Choice> choice;  ///< from then on
+    Delta all;
     bool begun = false;
+
+    bool ended() const { return choice && choice->ended(); }
   };
   Answer(Engine& engine, std::unique_ptr<AnswerFormat> format, bool include_usage);
   void add(const TextRequest& request, const std::vector<int32_t>& prompt, Choice::Options options,
            const std::vector<int32_t>& end_tokens);
+  void submit();
   /// Index of a choice with its next delta.
   std::optional<std::pair<size_t, Delta>> next(runtime::Clock::time_point until);
   nlohmann::ordered_json envelope(bool chunk) const;
@@ -67,6 +73,7 @@ class Answer {
   uint64_t seed_;
   int64_t prompt_tokens_ = 0;
   std::vector<Part> parts_;
+  size_t submitted_ = 0;
   size_t turn_ = 0;
   bool finished_ = false;
 };

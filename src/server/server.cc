@@ -131,6 +131,9 @@ Server::Implementation::Implementation(ServerOptions options)
   http_.set_error_handler([this](const Request&, Response& response) { complete_error(response); });
   http_.set_logger(
       [this](const Request& request, const Response& response) { count(request, response); });
+  http_.set_keep_alive_max_count(1'000'000'000);
+  http_.set_keep_alive_timeout(
+      std::chrono::duration_cast<std::chrono::seconds>(options_.client_time).count());
   get("/", &Implementation::page);
   get("/health", &Implementation::health);
   get("/openapi\\.json", &Implementation::openapi);
