@@ -379,8 +379,9 @@ void Server::Implementation::give(std::unique_ptr<Answer> answer, bool stream, R
   response.status = 200;
   response.set_header("Cache-Control", "no-cache");
   response.set_header("X-Accel-Buffering", "no");
+  // Of exactly this type httplib knows that it must not be held back to be compressed.
   response.set_chunked_content_provider(
-      "text/event-stream; charset=utf-8",
+      "text/event-stream",
       [shared = std::shared_ptr<Answer>(std::move(answer)), &connection](
           size_t, httplib::DataSink& sink) { return send_next(*shared, connection, sink); });
 }

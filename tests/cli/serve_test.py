@@ -148,6 +148,12 @@ class Completions(ServedModel):
             self.assertEqual([piece["finish_reason"] for piece in pieces],
                              [None] * (len(pieces) - 1) + [choice["finish_reason"]])
 
+    def test_a_stream_is_not_held_back_to_be_compressed(self):
+        answer = self.server.post("/v1/completions", {"prompt": "a", "stream": True},
+                                  headers={"Accept-Encoding": "gzip, deflate, br"})
+        self.assertNotIn("Content-Encoding", answer.headers)
+        self.assertGreater(len(answer.chunks), 3)
+
     def test_stop_strings_end_the_text_across_tokens(self):
         fields = {"prompt": "Hello", "max_tokens": 60, "seed": 11, "temperature": 1.5}
         text = self.server.complete(**fields).json["choices"][0]["text"]

@@ -87,6 +87,7 @@ def chat(browser, pictures):
     browser.until(lambda: "context" in text_of(browser, "#model")[0])
     assert "in 16 bits" in text_of(browser, "#cost")[0]
     browser.picture(pictures / "empty.png", 1000, 700, dark=False)
+    browser.run("document.getElementById('temperature').value = 0")
     browser.type("What is the capital of France?" + ENTER)
     working = "return document.querySelector('.working') === null"
     browser.until(lambda: browser.run(working))
