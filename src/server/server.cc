@@ -17,11 +17,11 @@
 #include "server/authorization.h"
 #include "server/http_server.h"
 #include "server/metrics.h"
+#include "server/model_answers.h"
 
 namespace octet::server {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using httplib::Request;
 using httplib::Response;
 using runtime::Clock;
@@ -101,7 +101,6 @@ class Server::Implementation {
   void chat(const Request&, const std::string& body, Response& response);
   void give(std::unique_ptr<Answer> answer, bool stream, Response& response);
   static bool send_next(Answer& answer, const Connection& connection, httplib::DataSink& sink);
-  Json model_json() const;
 
   ServerOptions options_;
   HttpServer http_;
@@ -302,58 +301,24 @@ void Server::Implementation::metrics(const Request&, const std::string&, Respons
       "text/plain; version=0.0.4; charset=utf-8");
 }
 
-Json Server::Implementation::model_json() const {
-  Engine& served = engine();
-  const model::Loaded& loaded = served.loaded();
-  const linear::Precision& precision = loaded.model.precision();
-  return {{"id", served.name()},
-          {"object", "model"},
-          {"created", served.created()},
-          {"owned_by", "octet"},
-          {"max_model_len", served.scheduler().context()},
-          {"meta",
-           {{"method", linear::name(precision.method)},
-            {"activation_bits", precision.activation_bits},
-            {"vocabulary", loaded.model.architecture().vocabulary_size},
-            {"weights_bytes", loaded.model.weights().bytes()},
-            {"weights_bytes_16bit", loaded.weights_bytes_16bit},
-            {"kv_cache_bytes", served.scheduler().statistics().kv_cache_bytes},
-            {"chat_template", loaded.chat != nullptr}}}};
-}
-
 void Server::Implementation::models(const Request&, const std::string&, Response& response) {
-  write_json(response, json_text({{"object", "list"}, {"data", Json::array({model_json()})}}));
+  write_json(response, models_json(engine()));
 }
 
 void Server::Implementation::model(const Request& request, const std::string&, Response& response) {
   engine().check_model(request.path.substr(kModelPath.size()));
-  write_json(response, json_text(model_json()));
+  write_json(response, model_json(engine()));
 }
 
 void Server::Implementation::tokenize(const Request&, const std::string& body, Response& response) {
   const TokenizeRequest request = parse_tokenize(body);
-  Engine& served = engine();
-  const std::vector<int32_t> ids = served.tokenizer().encode(
-      request.text, {.add_special = request.add_special, .parse_special = true});
-  Json tokens = Json::array();
-  for (const int32_t id : ids) {
-    if (request.with_pieces) {
-      tokens.push_back({{"id", id}, {"piece", spelling(served.tokenizer(), id)}});
-    } else {
-      tokens.push_back(id);
-    }
-  }
-  write_json(response, json_text({{"tokens", tokens},
-                                  {"count", ids.size()},
-                                  {"max_model_len", served.scheduler().context()}}));
+  write_json(response, tokens_json(engine(), request));
 }
 
 void Server::Implementation::detokenize(const Request&, const std::string& body,
                                         Response& response) {
   const std::vector<int32_t> ids = parse_detokenize(body);
-  Engine& served = engine();
-  served.check_tokens(ids, "tokens");
-  write_json(response, json_text({{"content", served.tokenizer().decode(ids)}}));
+  write_json(response, text_json(engine(), ids));
 }
 
 void Server::Implementation::completions(const Request&, const std::string& body,

@@ -2,13 +2,17 @@
 
 import http.client
 import json
+import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
-from cli import OCTET, TIMEOUT_S
+from cli import CliTest, OCTET, TIMEOUT_S
+from made_model import write_model
 
 
 class Answer:
@@ -111,3 +115,24 @@ class Served:
         """The same, of a server that has been told to stop."""
         _, errors = self.process.communicate(timeout=TIMEOUT_S)
         return self.process.returncode, errors.decode()
+
+
+class ServedModel(CliTest):
+    """One server for all tests of a class."""
+    ARGUMENTS = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="octet-serve-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.model = write_model(cls.folder / "tiny")
+        cls.server = Served(cls.model, *cls.ARGUMENTS).wait_until_ready()
+        cls.addClassCleanup(cls.server.stop)
+
+    def expect_api_error(self, answer, status, *words):
+        self.assertEqual(answer.status, status, answer.body)
+        error = answer.json["error"]
+        self.assertEqual(set(error), {"message", "type", "param", "code"})
+        for word in words:
+            self.assertIn(word, error["message"])
+        return error
