@@ -1,4 +1,4 @@
-// The JSON of /v1/models, /tokenize and /detokenize.
+// The JSON of /v1/models and of what is asked about tokens.
 #include "server/model_answers.h"
 
 #include "server/answer.h"
@@ -36,6 +36,16 @@ std::string models_json(Engine& engine) {
   return json_text({{"object", "list"}, {"data", Json::array({description(engine)})}});
 }
 
+std::string tokenizer_json(const Engine& engine) {
+  const tokenizer::Tokenizer& tokenizer = engine.tokenizer();
+  const auto spelt = [&tokenizer](std::optional<int32_t> id) {
+    return id ? Json(spelling(tokenizer, *id)) : Json(nullptr);
+  };
+  return json_text({{"tokenizer_class", "octet"},
+                    {"bos_token", spelt(tokenizer.bos())},
+                    {"eos_token", spelt(tokenizer.eos())}});
+}
+
 std::string tokens_json(Engine& engine, const TokenizeRequest& request) {
   const tokenizer::Tokenizer& tokenizer = engine.tokenizer();
   const std::vector<int32_t> ids =
@@ -54,7 +64,9 @@ std::string tokens_json(Engine& engine, const TokenizeRequest& request) {
 
 std::string text_json(Engine& engine, const std::vector<int32_t>& ids) {
   engine.check_tokens(ids, "tokens");
-  return json_text({{"content", engine.tokenizer().decode(ids)}});
+  const std::string text = engine.tokenizer().decode(ids, /*skip_special=*/false);
+  // llama-server's name and vLLM's.
+  return json_text({{"content", text}, {"prompt", text}});
 }
 
 }  // namespace octet::server

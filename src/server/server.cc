@@ -43,6 +43,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/openapi.json", true},
     Route{"GET", "/metrics", false},
     Route{"GET", "/v1/models", false},
+    Route{"GET", "/tokenizer_info", false},
     Route{"POST", "/v1/completions", false},
     Route{"POST", "/v1/chat/completions", false},
     Route{"POST", "/tokenize", false},
@@ -95,6 +96,7 @@ class Server::Implementation {
   void metrics(const Request&, const std::string&, Response& response);
   void models(const Request&, const std::string&, Response& response);
   void model(const Request& request, const std::string&, Response& response);
+  void tokenizer_info(const Request&, const std::string&, Response& response);
   void tokenize(const Request&, const std::string& body, Response& response);
   void detokenize(const Request&, const std::string& body, Response& response);
   void completions(const Request&, const std::string& body, Response& response);
@@ -138,6 +140,7 @@ Server::Implementation::Implementation(ServerOptions options)
   get("/openapi\\.json", &Implementation::openapi);
   get("/metrics", &Implementation::metrics);
   get("/v1/models", &Implementation::models);
+  get("/tokenizer_info", &Implementation::tokenizer_info);
   get("/v1/models/[^]+", &Implementation::model);
   post("/v1/completions", &Implementation::completions);
   post("/v1/chat/completions", &Implementation::chat);
@@ -308,6 +311,11 @@ void Server::Implementation::models(const Request&, const std::string&, Response
 void Server::Implementation::model(const Request& request, const std::string&, Response& response) {
   engine().check_model(request.path.substr(kModelPath.size()));
   write_json(response, model_json(engine()));
+}
+
+void Server::Implementation::tokenizer_info(const Request&, const std::string&,
+                                            Response& response) {
+  write_json(response, tokenizer_json(engine()));
 }
 
 void Server::Implementation::tokenize(const Request&, const std::string& body, Response& response) {

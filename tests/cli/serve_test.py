@@ -279,8 +279,10 @@ class Others(ServedModel):
         self.assertEqual(tokens, [*"Hello, Wörld".encode(), BYTES + 2])
         pieces = self.server.post("/tokenize", {"content": "é", "with_pieces": True}).json["tokens"]
         self.assertEqual(pieces[0], {"id": 0xC3, "piece": "bytes:\\xc3"})
-        self.assertEqual(self.server.post("/detokenize", {"tokens": tokens}).json["content"],
-                         "Hello, Wörld")
+        self.assertEqual(self.server.post("/detokenize", {"tokens": tokens}).json,
+                         {"content": text, "prompt": text})
+        info = self.server.get("/tokenizer_info").json
+        self.assertEqual((info["bos_token"], info["eos_token"]), ("<s>", "</s>"))
         self.expect_api_error(self.server.post("/detokenize", {"tokens": [99999]}), 400)
 
     def test_unknown_paths_and_methods(self):
