@@ -194,7 +194,7 @@ void Batch::finish_prompt(ActiveRequest& request) {
 
 void Batch::accept(ActiveRequest& request, TokenEvent token) {
   if (request.is_end(token.token)) {
-    return end(request, {.reason = Reason::stop, .stop_token = token.token});
+    return end(request, {.reason = Reason::stop, .stop_token = std::move(token)});
   }
   const auto now = Clock::now();
   if (request.answer_size() > 0) {

@@ -89,9 +89,10 @@ enum class ErrorKind : uint8_t {
 /// The last event of every accepted request; there is always one.
 struct EndEvent {
   Reason reason = Reason::stop;
-  ErrorKind kind = ErrorKind::failed;      ///< of Reason::error
-  std::string error = {};                  ///< of Reason::error: one line
-  std::optional<int32_t> stop_token = {};  ///< of Reason::stop: what was chosen
+  ErrorKind kind = ErrorKind::failed;  ///< of Reason::error
+  std::string error = {};              ///< of Reason::error: one line
+  /// Of Reason::stop: what was chosen, with the scores that a token of the answer would have.
+  std::optional<TokenEvent> stop_token = {};
   int64_t prompt_tokens = 0;
   int64_t shared_tokens = 0;  ///< of the prompt, found in the cache rather than computed
   int64_t tokens = 0;         ///< token events before this one

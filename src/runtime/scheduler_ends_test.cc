@@ -75,7 +75,8 @@ TEST_F(SchedulerTest, StopTokensEndATextThatIgnoresEndTokens) {
   Stream stream = scheduler.submit(asked);
   const Answer answer = read_all(stream);
   EXPECT_EQ(answer.end.reason, Reason::stop);
-  EXPECT_EQ(answer.end.stop_token, stop);
+  ASSERT_TRUE(answer.end.stop_token.has_value());
+  EXPECT_EQ(answer.end.stop_token->token, stop);
   EXPECT_EQ(std::ssize(answer.tokens), first);
 }
 

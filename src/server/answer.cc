@@ -62,7 +62,9 @@ std::unique_ptr<Answer> Answer::of(Engine& engine, const CompletionRequest& requ
                  .stop = request.stop,
                  .echo = request.echo,
                  .echo_text = text != nullptr ? *text : std::string(),
-                 .scored = scored},
+                 .scored = scored,
+                 // As OpenAI and vLLM do; harnesses count on as many scores as tokens.
+                 .shows_end = true},
                 {});
   }
   answer->submit();
@@ -81,7 +83,8 @@ std::unique_ptr<Answer> Answer::of(Engine& engine, const ChatRequest& request) {
                .stop = request.stop,
                .echo = false,
                .echo_text = {},
-               .scored = scored},
+               .scored = scored,
+               .shows_end = false},
               engine.end_of_turn());
   answer->submit();
   return answer;

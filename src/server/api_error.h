@@ -22,6 +22,7 @@ class ApiError : public std::runtime_error {
   std::string param;                      ///< empty: null in the answer
   std::string code;                       ///< empty: null in the answer
   std::optional<int> retry_after_s = {};  ///< the header Retry-After
+  std::string allowed = {};               ///< of 405, the header Allow
 };
 
 /// {"error": {"message", "type", "param", "code"}}, the type by the status.

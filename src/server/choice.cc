@@ -107,6 +107,8 @@ void Choice::take(const runtime::EndEvent& event, Delta& delta) {
   decoded_ += rest.size();
   pass_on(stops_.push(rest), delta);
   if (!stops_.stopped()) pass_on(stops_.finish(), delta);
+  if (options_.scored && options_.shows_end && !stops_.stopped() && event.stop_token)
+    delta.tokens.push_back(shown(*event.stop_token, characters_ + characters_in(rest)));
   const bool stopped = stops_.stopped() || event.reason != runtime::Reason::length;
   delta.finish_reason = stopped ? "stop" : "length";
 }

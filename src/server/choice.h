@@ -35,9 +35,10 @@ class Choice {
     const tokenizer::Tokenizer* tokenizer = nullptr;
     std::vector<int32_t> prompt;
     std::vector<std::string> stop;
-    bool echo = false;      ///< the answer begins with the prompt …
-    std::string echo_text;  ///< … in these words; empty: as its tokens decode
-    bool scored = false;    ///< tokens are shown
+    bool echo = false;       ///< the answer begins with the prompt …
+    std::string echo_text;   ///< … in these words; empty: as its tokens decode
+    bool scored = false;     ///< tokens are shown …
+    bool shows_end = false;  ///< … and with them the one that ended the text
   };
   Choice(runtime::Stream stream, Options options);
 

@@ -5,7 +5,6 @@
 #include <httplib.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstring>
 #include <mutex>
@@ -14,10 +13,10 @@
 #include "server/answer.h"
 #include "server/api_error.h"
 #include "server/assets.h"
-#include "server/authorization.h"
 #include "server/http_server.h"
 #include "server/metrics.h"
 #include "server/model_answers.h"
+#include "server/routes.h"
 
 namespace octet::server {
 namespace {
@@ -32,29 +31,10 @@ constexpr std::chrono::milliseconds kLook{100};
 /// For the last responses to be written when the server stops.
 constexpr std::chrono::milliseconds kLastWords{5'000};
 
-struct Route {
-  const char* method;
-  const char* path;
-  bool open;  ///< without a key
-};
-constexpr std::array kRoutes = {
-    Route{"GET", "/", true},
-    Route{"GET", "/health", true},
-    Route{"GET", "/openapi.json", true},
-    Route{"GET", "/metrics", false},
-    Route{"GET", "/v1/models", false},
-    Route{"GET", "/tokenizer_info", false},
-    Route{"POST", "/v1/completions", false},
-    Route{"POST", "/v1/chat/completions", false},
-    Route{"POST", "/tokenize", false},
-    Route{"POST", "/detokenize", false},
-};
-/// Followed by a model's name.
-constexpr std::string_view kModelPath = "/v1/models/";
-
 void write_error(Response& response, const ApiError& error) {
   response.status = error.status;
   if (error.retry_after_s) response.set_header("Retry-After", std::to_string(*error.retry_after_s));
+  if (error.status == 405) response.set_header("Allow", error.allowed);
   if (error.status == 401) response.set_header("WWW-Authenticate", "Bearer");
   response.set_content(error_json(error), kJsonType);
 }
@@ -164,25 +144,12 @@ void Server::Implementation::stop(std::chrono::milliseconds time) {
 }
 
 void Server::Implementation::admit(const Request& request) {
-  const std::string method = request.method == "HEAD" ? "GET" : request.method;
-  const bool is_model = request.path.starts_with(kModelPath) && request.path != kModelPath;
-  std::string allowed = is_model ? "GET" : "";
-  bool open = false;
-  for (const Route& route : kRoutes) {
-    if (request.path != route.path) continue;
-    allowed = route.method;
-    open = route.open;
-  }
-  if (!options_.api_key.empty() && !open &&
-      !authorized(request.get_header_value("Authorization"), options_.api_key))
-    throw ApiError(401, "the API key is missing or wrong: send Authorization: Bearer KEY", {},
-                   "invalid_api_key");
-  if (allowed.empty())
-    throw ApiError(404, fmt::format("there is no {}", request.path.substr(0, 200)));
-  if (allowed != method)
-    throw ApiError(405, fmt::format("{} takes {}, not {}", request.path, allowed, request.method));
+  check_route({.method = request.method,
+               .path = request.path,
+               .authorization = request.get_header_value("Authorization")},
+              options_.api_key);
   // Nobody reads the body of a GET; it must not be taken for the next request.
-  if (method == "GET" &&
+  if (request.method != "POST" &&
       (request.has_header("Content-Length") || request.has_header("Transfer-Encoding")))
     http_.connection().close_after_response();
 }

@@ -87,6 +87,15 @@ class Completions(ServedModel):
             self.assertEqual(top[own], value)
             self.assertGreaterEqual(len(top), 2)
 
+    def test_the_token_that_ends_the_text_has_a_score_and_no_text(self):
+        for seed in range(200):
+            choice, = self.server.complete(prompt="Hello", max_tokens=100, temperature=1.5,
+                                           seed=seed, logprobs=0).json["choices"]
+            if choice["finish_reason"] == "stop":
+                break
+        self.assertEqual(choice["logprobs"]["tokens"][-1], "</s>")
+        self.assertNotIn("</s>", choice["text"])
+
     def test_echo_goes_before_the_continuation(self):
         fields = {"prompt": "Hello", "max_tokens": 6, "temperature": 0}
         plain = self.server.complete(**fields).json["choices"][0]["text"]
@@ -288,7 +297,9 @@ class Others(ServedModel):
     def test_unknown_paths_and_methods(self):
         self.expect_api_error(self.server.get("/v2"), 404)
         self.expect_api_error(self.server.post("/nothing", b"x" * 100), 404)
-        self.expect_api_error(self.server.get("/v1/completions"), 405, "POST")
+        answer = self.server.get("/v1/completions")
+        self.expect_api_error(answer, 405, "POST")
+        self.assertEqual(answer.headers["Allow"], "POST")
         self.expect_api_error(self.server.request("DELETE", "/v1/models"), 405)
         self.assertEqual(self.server.request("HEAD", "/health").status, 200)
 
