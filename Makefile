@@ -67,6 +67,12 @@ tidy: setup-ci ## run clang-tidy over src and fail on any warning
 test-transformers: build ## let Hugging Face transformers load what octet writes (installs PyTorch)
 	tools/test-transformers build/release/octet
 
+.PHONY: test-clients test-page
+test-clients: build model ## let OpenAI's client, lm-evaluation-harness and schemathesis speak to the server
+	tools/test-clients build/release/octet .cache/models/SmolLM2-135M-Instruct.Q4_1.gguf
+test-page: build model ## drive the server's page in Chromium and leave pictures in build/page
+	tools/test-page build/release/octet .cache/models/SmolLM2-135M-Instruct.Q4_1.gguf
+
 .PHONY: fuzz
 fuzz: setup-ci ## run every fuzz target for FUZZ_SECONDS (60)
 	cmake --preset fuzz

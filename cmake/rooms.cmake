@@ -92,6 +92,22 @@ function(octet_room name)
   set(OCTET_ROOMS ${OCTET_ROOMS} ${name} CACHE INTERNAL "")
 endfunction()
 
+# octet_embed(NAME TEMPLATE VARIABLE=FILE …): adds to a room what TEMPLATE becomes when @VARIABLE@ is
+# what FILE holds; both lie in the room.
+function(octet_embed name template)
+  foreach(entry ${ARGN})
+    string(REGEX MATCH "^([A-Z_]+)=(.+)$" entry ${entry})
+    set(file ${CMAKE_SOURCE_DIR}/src/${name}/${CMAKE_MATCH_2})
+    set(variable ${CMAKE_MATCH_1})
+    file(READ ${file} ${variable})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  endforeach()
+  get_filename_component(made ${template} NAME_WLE)
+  set(made ${CMAKE_BINARY_DIR}/made/${name}/${made})
+  configure_file(${CMAKE_SOURCE_DIR}/src/${name}/${template} ${made} @ONLY)
+  target_sources(octet_${name} PRIVATE ${made})
+endfunction()
+
 # octet_tests(): one gtest program per room from its *_test.cc, one from tests/*_test.cc
 # (whole-program properties), and the structure checks.
 function(octet_tests)

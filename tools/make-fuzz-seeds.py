@@ -170,7 +170,28 @@ def gguf_vocabulary_seeds():
             b"general.name": (8, text(b"ab  ba x</s>"))}
 
 
+def server_request_seeds():
+    """A request of each kind with every kind of field, and some that are refused."""
+    sampling = {"model": "a stop b", "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.05,
+                "repeat_penalty": 1.1, "seed": -1, "n": 2, "stop": ["stop", "\u00e9"],
+                "ignore_eos": True, "activation_bits": 8, "stream": True,
+                "stream_options": {"include_usage": True}, "frequency_penalty": 0, "user": "me"}
+    yield "completion", {"prompt": ["a", [1, 2]], "max_tokens": 0, "echo": True, "logprobs": 5,
+                         **sampling}
+    yield "ids", {"prompt": [1, 2, 3], "best_of": 1, "suffix": None, "logit_bias": {}}
+    yield "chat", {"messages": [{"role": "system", "content": "a"},
+                                {"role": "user", "content": [{"type": "text", "text": "b"}]}],
+                   "max_completion_tokens": 5, "logprobs": True, "top_logprobs": 2, "tools": [],
+                   "chat_template_kwargs": {"enable_thinking": False}, "tool_choice": "none",
+                   "response_format": {"type": "text"}, **sampling}
+    yield "tokenize", {"content": "a", "add_special": True, "with_pieces": True}
+    yield "detokenize", {"tokens": [1, 2, 3]}
+    yield "refused", {"prompt": "a", "n": 1e300, "stop": [[[[[[]]]]]], "seed": 2 ** 64}
+
+
 def seeds():
+    for name, content in server_request_seeds():
+        yield "server_request", name, json.dumps(content).encode()
     for name, content in chat_template_seeds():
         yield "chat_template", name, content
     for name, content in torch_seeds():

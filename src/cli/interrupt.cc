@@ -16,14 +16,22 @@ void on_interrupt(int) {
   pressed.store(true, std::memory_order_relaxed);
 }
 
-}  // namespace
-
-void catch_interrupts() {
+void catch_signal(int number) {
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
+  sigaction(number, &action, nullptr);
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  catch_signal(SIGINT);
+}
+
+void catch_termination() {
+  catch_signal(SIGTERM);
 }
 
 bool interrupted() {

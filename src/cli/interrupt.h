@@ -11,6 +11,9 @@ struct Interrupted {};
 /// From now on SIGINT sets a flag once; after that it has its default effect again.
 void catch_interrupts();
 
+/// The same for SIGTERM, which then counts as Ctrl-C.
+void catch_termination();
+
 /// Whether Ctrl-C was pressed.
 bool interrupted();
 

@@ -31,6 +31,7 @@ constexpr const char* kExamples = R"(Examples:
   octet outliers -m model/ -f text.txt --html outliers.html
   octet report -m model/ -f text.txt --html report.html
   octet bench -m model/
+  octet serve -m model/
 
 octet COMMAND --help says more about each.)";
 
@@ -69,6 +70,7 @@ int run(int argc, char** argv) {
   add_inspect(app, action);
   add_plan(app, action);
   add_bench(app, action);
+  add_serve(app, action);
   add_devices(app, action);
   add_families(app, action);
   add_completion(app, action);

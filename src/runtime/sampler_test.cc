@@ -3,9 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <map>
+#include <numeric>
+#include <random>
+#include <set>
 
 namespace octet::runtime {
 namespace {
@@ -88,6 +93,61 @@ TEST(Sampler, CutsLeaveOnlyTheLikeliestTokens) {
     }
     EXPECT_EQ(draw(one, i).token, 1);
   }
+}
+
+/// What the cuts leave, as their definitions read: the sorted vocabulary, its first top_k, of those
+/// the ones at least min_p times the best and of those as many as hold top_p of the top_k's mass.
+std::set<int32_t> left_by_definition(const std::vector<float>& logits, const Sampling& sampling) {
+  std::vector<int32_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto logit = [&](int32_t token) { return double{logits[static_cast<size_t>(token)]}; };
+  std::ranges::stable_sort(order, std::greater(), logit);
+  if (sampling.top_k > 0) order.resize(std::min<size_t>(order.size(), sampling.top_k));
+  const auto probability = [&](int32_t token) {
+    return std::exp((logit(token) - logit(order[0])) / sampling.temperature);
+  };
+  double sum = 0;
+  for (const int32_t token : order) sum += probability(token);
+  std::set<int32_t> left;
+  double cumulative = 0;
+  for (const int32_t token : order) {
+    if (!left.empty() &&
+        (cumulative >= double{sampling.top_p} * sum || probability(token) < double{sampling.min_p}))
+      break;
+    left.insert(token);
+    cumulative += probability(token);
+  }
+  return left;
+}
+
+TEST(Sampler, DrawsEveryTokenThatTheCutsLeaveAndNoOther) {
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 2);
+  std::vector<float> logits(40);
+  for (float& logit : logits) logit = normal(random);
+  logits[7] = logits[9];  // a tie
+  for (const int top_k : {0, 1, 12, 60}) {
+    for (const float top_p : {1.f, .9f, .3f}) {
+      for (const float min_p : {0.f, .1f, .6f}) {
+        const Sampling sampling{
+            .temperature = 3, .top_k = top_k, .top_p = top_p, .min_p = min_p, .seed = 5};
+        std::set<int32_t> drawn;
+        // The rarest of 40 tokens has about 1/1000 of the mass: it stays away with e^−30.
+        for (uint64_t position = 0; position < 30000; ++position) {
+          std::vector<float> copy = logits;
+          drawn.insert(choose(copy, sampling, {}, {}, 0, position));
+        }
+        EXPECT_EQ(drawn, left_by_definition(logits, sampling))
+            << top_k << ", " << top_p << ", " << min_p;
+      }
+    }
+  }
+}
+
+TEST(Sampler, MostProbableTokensAreThoseOfASortedVocabulary) {
+  EXPECT_EQ(most_probable_tokens(kLogits, 3), (std::vector<int32_t>{1, 3, 2}));
+  EXPECT_EQ(most_probable_tokens(kLogits, 9), (std::vector<int32_t>{1, 3, 2, 0, 4}));
+  EXPECT_TRUE(most_probable_tokens(kLogits, 0).empty());
 }
 
 }  // namespace

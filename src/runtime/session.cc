@@ -26,18 +26,17 @@ int64_t cache_pages(const model::Architecture& architecture, int64_t context, in
   return sequences * model::pages_for(context) * (architecture.encoder_decoder() ? 2 : 1);
 }
 
-Session::Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t sequences)
+Session::Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t sequences,
+                 int64_t pages)
     : model_(model),
       cpu_(cpu),
       step_rows_(step_rows(model.precision())),
       context_(context),
       cache_(model.architecture(), model.cache_type(),
-             cache_pages(model.architecture(), context, sequences), model.on_gpu()),
-      sequences_(static_cast<size_t>(sequences)) {
-  for (int64_t page = cache_.pages() - 1; page >= 0; --page) {
-    free_pages_.push_back(static_cast<int32_t>(page));
-  }
-}
+             pages > 0 ? pages : cache_pages(model.architecture(), context, sequences),
+             model.on_gpu()),
+      pool_(cache_.pages()),
+      sequences_(static_cast<size_t>(sequences)) {}
 
 SequenceId Session::open() {
   for (size_t i = 0; i < sequences_.size(); ++i) {
@@ -65,19 +64,32 @@ void Session::truncate(SequenceId sequence, int64_t position) {
   OCTET_CHECK(state.open && position >= 0 && position <= state.position);
   state.position = position;
   give_pages(state.pages, position);
+  // What comes next is written into the last page: nobody else may read that.
+  OCTET_CHECK(position % ops::kPagePositions == 0 ||
+              (pool_.users(state.pages.back()) == 1 && !pool_.is_remembered(state.pages.back())));
+}
+
+void Session::adopt(SequenceId sequence, int32_t page) {
+  Sequence& state = sequences_[static_cast<size_t>(sequence)];
+  OCTET_CHECK(state.open && state.position == std::ssize(state.pages) * ops::kPagePositions);
+  pool_.share(page);
+  state.pages.push_back(page);
+  state.position += ops::kPagePositions;
+}
+
+std::span<const int32_t> Session::pages(SequenceId sequence) const {
+  return sequences_[static_cast<size_t>(sequence)].pages;
 }
 
 void Session::take_pages(std::vector<int32_t>& pages, int64_t positions) {
   while (std::ssize(pages) < model::pages_for(positions)) {
-    OCTET_CHECK(!free_pages_.empty());
-    pages.push_back(free_pages_.back());
-    free_pages_.pop_back();
+    pages.push_back(pool_.take());
   }
 }
 
 void Session::give_pages(std::vector<int32_t>& pages, int64_t positions) {
   while (std::ssize(pages) > model::pages_for(positions)) {
-    free_pages_.push_back(pages.back());
+    pool_.release(pages.back());
     pages.pop_back();
   }
 }

@@ -10,6 +10,7 @@
 #include "device/cpu.h"
 #include "device/gpu_memory.h"
 #include "model/model.h"
+#include "runtime/page_pool.h"
 #include "runtime/sampler.h"
 #include "tensor/owner.h"
 #include "tensor/view.h"
@@ -37,8 +38,10 @@ struct Feed {
 /// Owns the KV cache of a number of sequences and runs steps over them. Not thread-safe.
 class Session {
  public:
-  /// Room for `context` positions in each of `sequences` sequences.
-  Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t sequences = 1);
+  /// At most `sequences` sequences of at most `context` positions, in a cache of `pages` pages; 0:
+  /// as many as all of them need when full. With fewer, who calls sees to it that they suffice.
+  Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t sequences = 1,
+          int64_t pages = 0);
 
   /// A new empty sequence. Throws Error when all are in use.
   SequenceId open();
@@ -49,6 +52,11 @@ class Session {
   /// Of an encoder-decoder, before the first run: the text to attend to. Throws Error when it is
   /// empty or longer than the context.
   void encode(SequenceId sequence, std::span<const int32_t> tokens, int activation_bits);
+  /// A sequence at the end of a page goes on with a full page that holds its next tokens already.
+  void adopt(SequenceId sequence, int32_t page);
+  std::span<const int32_t> pages(SequenceId sequence) const;
+  PagePool& pool() { return pool_; }
+  const PagePool& pool() const { return pool_; }
   int64_t context() const { return context_; }
   int64_t kv_cache_bytes() const { return cache_.bytes(); }
 
@@ -76,8 +84,8 @@ class Session {
   int64_t step_rows_;
   int64_t context_;
   model::KvCache cache_;
+  PagePool pool_;
   std::vector<Sequence> sequences_;
-  std::vector<int32_t> free_pages_;
   float* logits(int64_t size);
 
   tensor::Array<float> logits_;

@@ -1,5 +1,4 @@
-// What kernels use of CUDA C++, for a build that runs them on a CPU (emulator.h). Included by
-// ops/cuda/launch.cuh instead of nvcc's own.
+// What kernels use of CUDA C++, for a build that runs them on a CPU (emulator.cc).
 #pragma once
 
 #include <bit>

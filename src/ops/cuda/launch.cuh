@@ -1,16 +1,12 @@
 // Starting kernels, and their dynamic shared memory: what nvcc has syntax of its own for.
 //
 // Kernels are ordinary C++ but for what is here and for the inline assembly of their smallest
-// functions, so that tests run them without a GPU (tests/gpu_emulator).
+// functions: tests run them without a GPU (tests/gpu_emulator has a file of this name).
 #pragma once
 
 #include <cstddef>
 
 #include "device/gpu_memory.h"
-
-#if defined(OCTET_GPU_EMULATED)
-#include "gpu_emulator/cuda.h"
-#else
 
 /// Shared memory whose size the launch gives.
 #define OCTET_DYNAMIC_SHARED(type, name) extern __shared__ __align__(128) type name[]
@@ -35,5 +31,3 @@ void run_kernel(void (*kernel)(Parameters...), dim3 blocks, int threads, int64_t
 }
 
 }  // namespace octet::ops::cuda
-
-#endif
