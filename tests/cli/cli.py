@@ -21,7 +21,7 @@ STORIES = MODELS / "stories260K"
 SMOLLM2 = pathlib.Path(os.environ.get("OCTET_SMOLLM2") or
                        ROOT / ".cache/models/SmolLM2-135M-Instruct.Q4_1.gguf")
 ISAS = ("scalar", "avx2", "avxvnni", "avx512", "avx512bf16", "amx")
-COMMANDS = ("generate", "perplexity", "eval", "quantize", "plant-outliers", "inspect", "plan", "bench",
+COMMANDS = ("generate", "chat", "perplexity", "eval", "quantize", "plant-outliers", "inspect", "plan", "bench",
             "devices", "families", "completion")
 
 # Sanitizer builds are an order of magnitude slower.
