@@ -1,12 +1,18 @@
 // The scheduler's results: those of every request alone, whatever runs beside it.
+#include "runtime/scheduler.h"
+
 #include <thread>
 
-#include "runtime/test_requests.h"
+#include "support/scheduler_requests.h"
 
 namespace octet::runtime {
 namespace {
 
 using namespace std::chrono_literals;
+using test::Answer;
+using test::random_tokens;
+using test::read_all;
+using test::SchedulerTest;
 
 /// Requests of every kind, many of which begin alike.
 Request random_request(std::mt19937& random, const std::vector<std::vector<int32_t>>& beginnings) {
