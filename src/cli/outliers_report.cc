@@ -174,8 +174,7 @@ ReportTable columns_table(std::span<const OutlierReport> reports) {
   table.heading = "Outlier columns";
   table.explanation = fmt::format(
       "Share of the columns of a layer's input in which some value of a window reaches {}, mean "
-      "over "
-      "windows and layers; in brackets the layer with most.",
+      "over windows and layers; in brackets the layer with most.",
       reports.front().survey.definition.threshold);
   table.rows = {{"model"}};
   for (const LayerKind kind : linear::kLayerKinds) {
@@ -187,9 +186,10 @@ ReportTable columns_table(std::span<const OutlierReport> reports) {
       const auto& shares = report.survey.column_share;
       const auto of_kind = [kind](const auto& layer) { return layer[static_cast<size_t>(kind)]; };
       const auto worst = std::ranges::max_element(shares, {}, of_kind);
-      row.push_back(fmt::format("{} (layer {}: {})",
-                                percent(evaluate::mean_over_layers(shares, kind), 2),
-                                worst - shares.begin(), percent(of_kind(*worst), 1)));
+      row.push_back(percent(evaluate::mean_over_layers(shares, kind), 2));
+      if (of_kind(*worst) == 0) continue;
+      row.back() +=
+          fmt::format(" (layer {}: {})", worst - shares.begin(), percent(of_kind(*worst)));
     }
     table.rows.push_back(row);
   }
