@@ -61,12 +61,11 @@ ReportTable table_4(std::span<const OutlierReport> reports) {
   ReportTable table;
   table.heading = "Outlier features (the paper's Table 4)";
   table.explanation = fmt::format(
-      "A dimension of the hidden state is an outlier when its magnitude reaches {} in at least {} "
-      "of "
-      "the layers and at {} of all layers' positions, in the inputs of q/k/v and of the first "
-      "feed-forward layer. One-sided: 99% of its outliers have one sign. Shares are means over the "
-      "outliers, quartiles those of their values from {} on. Top-1 softmax: attention's largest "
-      "probability, with the ablated dimensions and without.",
+      "A dimension of the hidden state is an outlier when its magnitude reaches {} in at least "
+      "{} of the layers and at {} of all layers' positions, in the inputs of q/k/v and of the "
+      "first feed-forward layer. One-sided: 99% of its outliers have one sign. Shares are means "
+      "over the outliers, quartiles those of their values from {} on. Top-1 softmax: attention's "
+      "largest probability, with the ablated dimensions and without.",
       definition.threshold, percent(definition.layers, 0), percent(definition.positions, 0),
       definition.threshold);
   table.rows = {{"model", "parameters", "perplexity", "outliers / one-sided", "layers", "positions",
@@ -137,9 +136,8 @@ ReportTable comparison_table(std::span<const OutlierReport> reports) {
   ReportTable table;
   table.heading = "The same dimensions in each model";
   table.explanation =
-      "Largest magnitude in the inputs of q/k/v and of the first feed-forward layer; * an outlier "
-      "of "
-      "that model.";
+      "Largest magnitude in the inputs of q/k/v and of the first feed-forward layer; * an "
+      "outlier of that model.";
   for (const OutlierReport& report : reports.subspan(1)) {
     table.explanation += fmt::format(" Outliers of {} and not of {}: {}.", report.label,
                                      reports.front().label, new_against(reports.front(), report));
@@ -213,9 +211,8 @@ ReportTable ablation_table(std::span<const OutlierReport> reports) {
   table.heading = "Ablation";
   table.explanation =
       "Dimensions set to zero in the inputs of q/k/v and of the first feed-forward layer, beside "
-      "as "
-      "many random ones. The paper's models lose more than 20% of the top-1 softmax mass and gain "
-      "600–1000% of perplexity; with random dimensions .02–.3% and .1%.";
+      "as many random ones. The paper's models lose more than 20% of the top-1 softmax mass and "
+      "gain 600–1000% of perplexity; with random dimensions .02–.3% and .1%.";
   table.rows = {{"model", "set to zero", "top-1 softmax", "change", "perplexity", "change"}};
   for (const OutlierReport& report : reports) {
     const evaluate::Ablation& ablation = report.ablation;
