@@ -160,6 +160,7 @@ std::vector<ReportFigure> threshold_figures(const ThresholdReport& report) {
 
 std::vector<std::string> threshold_reasons(const ThresholdStudy& study) {
   std::vector<std::string> reasons;
+  reasons.reserve(kLayerKinds.size() + 1);
   for (const LayerKind kind : kLayerKinds) reasons.push_back(reason(study, kind));
   const ThresholdPoint& base = study.at_base();
   reasons.push_back(fmt::format(
