@@ -40,6 +40,7 @@ std::vector<ColumnShare> count_columns(device::Cpu& cpu, model::Model& model,
     tracker.end_window();
   }
   std::vector<ColumnShare> shares;
+  shares.reserve(thresholds.size());
   for (size_t i = 0; i < thresholds.size(); ++i) {
     shares.push_back(thresholds[i] > 0 ? tracker.share(i)
                                        : ColumnShare(static_cast<size_t>(layers)));
