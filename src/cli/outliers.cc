@@ -68,9 +68,9 @@ OutlierReport measure(device::Cpu& cpu, const OutliersCommand& command, const st
                       const std::vector<std::string>& documents) {
   CommonOptions options = command.common;
   options.model = model;
-  const linear::Precision precision = precision_of(options, linear::Method::fp32);
-  LoadedModel loaded = load_model(cpu, options, precision);
+  LoadedModel loaded = load_float_model(cpu, options);
   model::Model& weights = loaded.loaded.model;
+  const int activation_bits = weights.precision().activation_bits;
   const Scored scored = windows_for(loaded.loaded, documents, command.text, options);
   OutlierReport report = {.model = model,
                           .label = model_label(model),
@@ -79,9 +79,9 @@ OutlierReport measure(device::Cpu& cpu, const OutliersCommand& command, const st
                           .ablation = {}};
   Progress progress(report.label);
   constexpr double kSurveyShare = 0.1;
-  report.survey = evaluate::survey_outliers(
-      cpu, weights, scored.windows, {.threshold = command.common.threshold},
-      precision.activation_bits, showing(progress, 0, kSurveyShare));
+  report.survey = evaluate::survey_outliers(cpu, weights, scored.windows,
+                                            {.threshold = command.common.threshold},
+                                            activation_bits, showing(progress, 0, kSurveyShare));
   evaluate::AblationOptions ablation;
   ablation.dimensions = command.dimensions.empty()
                             ? report.survey.indices()
@@ -89,7 +89,7 @@ OutlierReport measure(device::Cpu& cpu, const OutliersCommand& command, const st
   ablation.not_random = report.survey.indices();
   ablation.random_sets = command.random_sets;
   ablation.seed = command.common.seed;
-  ablation.activation_bits = precision.activation_bits;
+  ablation.activation_bits = activation_bits;
   ablation.progress = showing(progress, kSurveyShare, 1);
   report.ablation = evaluate::ablate(cpu, weights, scored.windows, ablation);
   return report;

@@ -59,8 +59,7 @@ int run_threshold(const ThresholdCommand& command) {
   if (!command.html.empty()) check_drawing(command.html);
   const std::vector<std::string> documents = read_text(command.text, command.common);
   device::Cpu cpu = open_cpu(command.common);
-  LoadedModel reference =
-      load_model(cpu, command.common, precision_of(command.common, linear::Method::fp32));
+  LoadedModel reference = load_float_model(cpu, command.common);
   const Scored scored = windows_for(reference.loaded, documents, command.text, command.common);
   Progress progress(fmt::format("{} α", options.thresholds.size()));
   options.progress = [&progress](double share) {

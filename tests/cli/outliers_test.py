@@ -120,6 +120,12 @@ class Outliers(CliTest):
         self.expect_error(octet("outliers", "-m", STORIES, *self.common, "--dimensions", "64"), 1,
                           "dimension 64")
 
+    def test_a_quantised_directory_is_refused(self):
+        out = self.scratch / "int8"
+        self.assertEqual(octet("quantize", "-m", STORIES, "-o", out).returncode, 0)
+        for command in ("outliers", "threshold"):
+            self.expect_error(octet(command, "-m", out, *self.common), 1, "original checkpoint")
+
     def test_a_page_without_gnuplot_names_the_package(self):
         bare = {**os.environ, "PATH": "/nonexistent"}
         self.expect_error(octet("outliers", "-m", STORIES, *self.common, "--random-sets", "0",
