@@ -61,6 +61,16 @@ LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
   return result;
 }
 
+LoadedModel load_float_model(device::Cpu& cpu, const CommonOptions& options) {
+  LoadedModel model = load_model(cpu, options, precision_of(options, linear::Method::fp32));
+  const linear::Method method = model.loaded.model.precision().method;
+  if (method != linear::Method::fp32) {
+    fail("{}: was quantised with --method {}, this needs 32 bits; give the original checkpoint",
+         options.model, linear::name(method));
+  }
+  return model;
+}
+
 double kept_share(const model::Loaded& loaded) {
   int64_t kept = 0;
   int64_t columns = 0;

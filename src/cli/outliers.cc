@@ -59,7 +59,7 @@ OutlierReport measure(device::Cpu& cpu, const OutliersCommand& command, const st
   CommonOptions options = command.common;
   options.model = model;
   options.device = "cpu";  // where a pass can be observed
-  LoadedModel loaded = load_model(cpu, options, precision_of(options, linear::Method::fp32));
+  LoadedModel loaded = load_float_model(cpu, options);
   const Scored scored = windows_for(loaded.loaded, documents, command.text, options);
   OutlierOptions asked = {.threshold = command.common.threshold,
                           .random_sets = command.random_sets,
@@ -92,6 +92,8 @@ void write_drawings(const std::string& directory, const std::vector<OutlierRepor
 
 int run_outliers(const OutliersCommand& command) {
   if (command.common.threshold <= 0) throw UsageError("--threshold: must be above 0");
+  if (!command.html.empty()) check_drawing(command.html);
+  if (!command.svg.empty()) check_drawing("");
   const std::vector<std::string> documents = read_text(command.text, command.common);
   device::Cpu cpu = open_cpu(command.common);
   std::vector<OutlierReport> reports;
@@ -99,16 +101,16 @@ int run_outliers(const OutliersCommand& command) {
     reports.push_back(measure(cpu, command, model, documents));
   }
   const std::vector<ReportTable> tables = outlier_tables(reports);
+  if (command.common.json) {
+    Json object = {{"file", command.text.file}, {"threshold", command.common.threshold}};
+    object["models"] = Json::array();
+    for (const OutlierReport& report : reports) object["models"].push_back(outliers_json(report));
+    write_json(object);
+  } else {
+    write_out(tables_text(tables));
+  }
   if (!command.html.empty()) write_page(command, reports, tables);
   if (!command.svg.empty()) write_drawings(command.svg, reports);
-  if (!command.common.json) {
-    write_out(tables_text(tables));
-    return 0;
-  }
-  Json object = {{"file", command.text.file}, {"threshold", command.common.threshold}};
-  object["models"] = Json::array();
-  for (const OutlierReport& report : reports) object["models"].push_back(outliers_json(report));
-  write_json(object);
   return 0;
 }
 

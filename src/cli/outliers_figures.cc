@@ -108,8 +108,7 @@ std::vector<ReportFigure> outlier_figures(std::span<const OutlierReport> reports
   std::vector<ReportFigure> figures = {
       {"figure-3a",
        "The paper's Figure 3a: share of the layers and of all layers' positions in which the "
-       "outlier "
-       "features occur, by the models' size.",
+       "outlier features occur, by the models' size.",
        report::svg(figure_3(reports, "parameters", size))},
       {"figure-3b", "Figure 3b: the same by the models' perplexity on this text.",
        report::svg(figure_3(reports, "perplexity", perplexity))},

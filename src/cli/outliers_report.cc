@@ -61,12 +61,11 @@ ReportTable table_4(std::span<const OutlierReport> reports) {
   ReportTable table;
   table.heading = "Outlier features (the paper's Table 4)";
   table.explanation = fmt::format(
-      "A dimension of the hidden state is an outlier when its magnitude reaches {} in at least {} "
-      "of "
-      "the layers and at {} of all layers' positions, in the inputs of q/k/v and of the first "
-      "feed-forward layer. One-sided: 99% of its outliers have one sign. Shares are means over the "
-      "outliers, quartiles those of their values from {} on. Top-1 softmax: attention's largest "
-      "probability, with the ablated dimensions and without.",
+      "A dimension of the hidden state is an outlier when its magnitude reaches {} in at least "
+      "{} of the layers and at {} of all layers' positions, in the inputs of q/k/v and of the "
+      "first feed-forward layer. One-sided: 99% of its outliers have one sign. Shares are means "
+      "over the outliers, quartiles those of their values from {} on. Top-1 softmax: attention's "
+      "largest probability, with the ablated dimensions and without.",
       definition.threshold, percent(definition.layers, 0), percent(definition.positions, 0),
       definition.threshold);
   table.rows = {{"model", "parameters", "perplexity", "outliers / one-sided", "layers", "positions",
@@ -137,9 +136,8 @@ ReportTable comparison_table(std::span<const OutlierReport> reports) {
   ReportTable table;
   table.heading = "The same dimensions in each model";
   table.explanation =
-      "Largest magnitude in the inputs of q/k/v and of the first feed-forward layer; * an outlier "
-      "of "
-      "that model.";
+      "Largest magnitude in the inputs of q/k/v and of the first feed-forward layer; * an "
+      "outlier of that model.";
   for (const OutlierReport& report : reports.subspan(1)) {
     table.explanation += fmt::format(" Outliers of {} and not of {}: {}.", report.label,
                                      reports.front().label, new_against(reports.front(), report));
@@ -174,8 +172,7 @@ ReportTable columns_table(std::span<const OutlierReport> reports) {
   table.heading = "Outlier columns";
   table.explanation = fmt::format(
       "Share of the columns of a layer's input in which some value of a window reaches {}, mean "
-      "over "
-      "windows and layers; in brackets the layer with most.",
+      "over windows and layers; in brackets the layer with most.",
       reports.front().survey.definition.threshold);
   table.rows = {{"model"}};
   for (const LayerKind kind : linear::kLayerKinds) {
@@ -187,9 +184,10 @@ ReportTable columns_table(std::span<const OutlierReport> reports) {
       const auto& shares = report.survey.column_share;
       const auto of_kind = [kind](const auto& layer) { return layer[static_cast<size_t>(kind)]; };
       const auto worst = std::ranges::max_element(shares, {}, of_kind);
-      row.push_back(fmt::format("{} (layer {}: {})",
-                                percent(evaluate::mean_over_layers(shares, kind), 2),
-                                worst - shares.begin(), percent(of_kind(*worst), 1)));
+      row.push_back(percent(evaluate::mean_over_layers(shares, kind), 2));
+      if (of_kind(*worst) == 0) continue;
+      row.back() +=
+          fmt::format(" (layer {}: {})", worst - shares.begin(), percent(of_kind(*worst)));
     }
     table.rows.push_back(row);
   }
@@ -213,9 +211,8 @@ ReportTable ablation_table(std::span<const OutlierReport> reports) {
   table.heading = "Ablation";
   table.explanation =
       "Dimensions set to zero in the inputs of q/k/v and of the first feed-forward layer, beside "
-      "as "
-      "many random ones. The paper's models lose more than 20% of the top-1 softmax mass and gain "
-      "600–1000% of perplexity; with random dimensions .02–.3% and .1%.";
+      "as many random ones. The paper's models lose more than 20% of the top-1 softmax mass and "
+      "gain 600–1000% of perplexity; with random dimensions .02–.3% and .1%.";
   table.rows = {{"model", "set to zero", "top-1 softmax", "change", "perplexity", "change"}};
   for (const OutlierReport& report : reports) {
     const evaluate::Ablation& ablation = report.ablation;

@@ -3,7 +3,11 @@
 
 #include <fmt/core.h>
 
+#include <filesystem>
+
+#include "base/error.h"
 #include "evaluate/markdown_table.h"
+#include "report/gnuplot.h"
 
 namespace octet::cli {
 
@@ -17,6 +21,13 @@ void add_tables(report::Page& page, std::span<const ReportTable> tables) {
 
 void add_figures(report::Page& page, std::span<const ReportFigure> figures) {
   for (const ReportFigure& figure : figures) page.figure(figure.svg, figure.caption);
+}
+
+void check_drawing(const std::string& file) {
+  report::run_gnuplot("");
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    fail("{}: there is no folder {}; make it first", file, folder.string());
 }
 
 std::string tables_text(std::span<const ReportTable> tables) {

@@ -27,6 +27,10 @@ struct ReportFigure {
 
 void add_tables(report::Page& page, std::span<const ReportTable> tables);
 void add_figures(report::Page& page, std::span<const ReportFigure> figures);
+/// Before long work whose end is a page or plots: throws Error when gnuplot is not there to draw
+/// them, or there is no such folder to write `file` to.
+void check_drawing(const std::string& file);
+
 std::string tables_text(std::span<const ReportTable> tables);
 
 /// "12.3%" of a share.

@@ -56,10 +56,10 @@ int run_threshold(const ThresholdCommand& command) {
   evaluate::ThresholdStudyOptions options;
   options.base = base;
   options.thresholds = thresholds_of(command);
+  if (!command.html.empty()) check_drawing(command.html);
   const std::vector<std::string> documents = read_text(command.text, command.common);
   device::Cpu cpu = open_cpu(command.common);
-  LoadedModel reference =
-      load_model(cpu, command.common, precision_of(command.common, linear::Method::fp32));
+  LoadedModel reference = load_float_model(cpu, command.common);
   const Scored scored = windows_for(reference.loaded, documents, command.text, command.common);
   Progress progress(fmt::format("{} α", options.thresholds.size()));
   options.progress = [&progress](double share) {
@@ -78,12 +78,12 @@ int run_threshold(const ThresholdCommand& command) {
                                   .file = command.text.file,
                                   .tokens = evaluate::predicted_tokens(scored.windows),
                                   .study = study};
-  if (!command.html.empty()) write_file(command.html, threshold_page(report));
   if (command.common.json) {
     write_json(threshold_json(report));
   } else {
     write_out(threshold_text(report));
   }
+  if (!command.html.empty()) write_file(command.html, threshold_page(report));
   return 0;
 }
 

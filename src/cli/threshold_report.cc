@@ -160,12 +160,12 @@ std::vector<ReportFigure> threshold_figures(const ThresholdReport& report) {
 
 std::vector<std::string> threshold_reasons(const ThresholdStudy& study) {
   std::vector<std::string> reasons;
+  reasons.reserve(kLayerKinds.size() + 1);
   for (const LayerKind kind : kLayerKinds) reasons.push_back(reason(study, kind));
   const ThresholdPoint& base = study.at_base();
   reasons.push_back(fmt::format(
       "Recommended: --threshold {}. All at once: KL {:.5f} instead of {:.5f} ({:+.1f}%), {} "
-      "outlier "
-      "columns instead of {}, {:.0f} decoded tokens/s instead of {:.0f}.",
+      "outlier columns instead of {}, {:.0f} decoded tokens/s instead of {:.0f}.",
       linear::thresholds_text(study.recommendation()), study.chosen.kl(), base.kl(),
       (study.chosen.kl() / base.kl() - 1) * 100, percent(study.chosen.outlier_columns, 2),
       percent(base.outlier_columns, 2), study.chosen.decode_per_s, base.decode_per_s));

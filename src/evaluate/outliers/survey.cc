@@ -34,6 +34,7 @@ void summarise(const std::vector<double>& values, OutlierSurvey& survey) {
   }
   survey.quartiles = quartiles_of(values);
   std::vector<double> magnitudes;
+  magnitudes.reserve(values.size());
   for (const double value : values) magnitudes.push_back(std::fabs(value));
   survey.median_magnitude = quartiles_of(magnitudes).median;
 }

@@ -40,6 +40,7 @@ std::vector<ColumnShare> count_columns(device::Cpu& cpu, model::Model& model,
     tracker.end_window();
   }
   std::vector<ColumnShare> shares;
+  shares.reserve(thresholds.size());
   for (size_t i = 0; i < thresholds.size(); ++i) {
     shares.push_back(thresholds[i] > 0 ? tracker.share(i)
                                        : ColumnShare(static_cast<size_t>(layers)));
@@ -66,8 +67,8 @@ class Study {
     study_.thresholds = options.thresholds;
     study_.thresholds.push_back(options.base.threshold);
     std::ranges::sort(study_.thresholds);
-    const auto repeated = std::ranges::unique(study_.thresholds);
-    study_.thresholds.erase(repeated.begin(), repeated.end());
+    study_.thresholds.erase(std::unique(study_.thresholds.begin(), study_.thresholds.end()),
+                            study_.thresholds.end());
     study_.shares = count_columns(cpu, reference, windows, study_.thresholds);
     const size_t count = study_.thresholds.size();
     runs_ = static_cast<double>(count + kLayerKinds.size() * (count - 1) + 1);

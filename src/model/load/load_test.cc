@@ -162,6 +162,58 @@ TEST(Load, KeepsTheOutlierFeaturesThatTheNormsMake) {
       load(cpu, directory.path(), off).model.weights().layers[0].qkv.parts().kept_columns.empty());
 }
 
+TEST(Load, AKindOfLayerWithItsOwnThresholdIsPackedForIt) {
+  const test::TemporaryDirectory directory;
+  const auto source = directory.path() / "source";
+  const auto saved = directory.path() / "saved";
+  test::write_tiny_model({.outlier_gain = 40}, source);
+  device::Cpu cpu(2);
+  const Loaded plain = load(cpu, source, {});
+  LoadOptions options;
+  options.precision.kind_thresholds[static_cast<size_t>(linear::LayerKind::qkv)] = 0.0f;
+  options.precision.kind_thresholds[static_cast<size_t>(linear::LayerKind::down)] = 100000.0f;
+  const Loaded own = load(cpu, source, options);
+  EXPECT_EQ(plain.kept.size(), 8u);  // four linear inputs in each of two layers
+  EXPECT_EQ(own.kept.size(), 6u);    // those of q/k/v keep nothing
+  for (size_t layer = 0; layer < 2; ++layer) {
+    const Layer& before = plain.model.weights().layers[layer];
+    const Layer& after = own.model.weights().layers[layer];
+    EXPECT_GE(before.qkv.parts().kept_columns.size(), 2);
+    EXPECT_EQ(after.qkv.parts().kept_columns.size(), 0);
+    EXPECT_EQ(after.qkv.precision().threshold, 0);
+    EXPECT_LT(after.down.parts().kept_columns.size(), before.down.parts().kept_columns.size());
+    EXPECT_EQ(after.down.precision().threshold, 100000);
+    EXPECT_EQ(after.up.precision().threshold, 6);
+  }
+  save_quantized(own, source, saved);
+  const Loaded again = load(cpu, saved, {});
+  EXPECT_EQ(again.model.precision().kind_thresholds, options.precision.kind_thresholds);
+  EXPECT_EQ(again.model.weights().layers[1].down.precision().threshold, 100000);
+  EXPECT_EQ(again.model.weights().layers[1].qkv.precision().threshold, 0);
+  EXPECT_EQ(again.model.weights().bytes(), own.model.weights().bytes());
+  options.asked.threshold = true;
+  EXPECT_EQ(load_error(saved, options), "");
+  options.precision.kind_thresholds[static_cast<size_t>(linear::LayerKind::down)] = 7.0f;
+  const std::string message = load_error(saved, options);
+  EXPECT_NE(message.find("--threshold 6,qkv=0,down=100000"), std::string::npos) << message;
+}
+
+TEST(Load, RefusesDamagedThresholdsOfKinds) {
+  const test::TemporaryDirectory directory;
+  test::write_tiny_model({}, directory.path() / "source");
+  device::Cpu cpu(1);
+  save_quantized(load(cpu, directory.path() / "source", {}), directory.path() / "source",
+                 directory.path() / "saved");
+  const json whole = json::parse(read_file(directory.path() / "saved" / "config.json"));
+  for (const json& thresholds : {json(5), json{{"gate", 5}}, json{{"up", -1}}, json{{"up", "x"}}}) {
+    json config = whole;
+    config["octet"]["thresholds"] = thresholds;
+    write_file(directory.path() / "saved" / "config.json", config.dump());
+    EXPECT_NE(load_error(directory.path() / "saved").find("thresholds"), std::string::npos)
+        << thresholds;
+  }
+}
+
 TEST(Load, SkippedModulesStaySixteenBit) {
   const test::TemporaryDirectory directory;
   test::write_tiny_model({}, directory.path());
