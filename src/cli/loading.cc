@@ -62,7 +62,9 @@ LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
 }
 
 LoadedModel load_float_model(device::Cpu& cpu, const CommonOptions& options) {
-  LoadedModel model = load_model(cpu, options, precision_of(options, linear::Method::fp32));
+  CommonOptions on_cpu = options;
+  on_cpu.device = "cpu";
+  LoadedModel model = load_model(cpu, on_cpu, precision_of(options, linear::Method::fp32));
   const linear::Method method = model.loaded.model.precision().method;
   if (method != linear::Method::fp32) {
     fail("{}: was quantised with --method {}, this needs 32 bits; give the original checkpoint",

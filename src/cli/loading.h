@@ -24,8 +24,8 @@ struct LoadVariant {
 LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
                        const linear::Precision& precision, const LoadVariant& variant = {});
 
-/// The same in 32 bits. Throws Error for a directory of octet quantize, which has int8 weights
-/// only.
+/// The same in 32 bits, on the CPU, where a pass can be observed. Throws Error for a directory of
+/// octet quantize, which has int8 weights only.
 LoadedModel load_float_model(device::Cpu& cpu, const CommonOptions& options);
 
 /// Share of the columns of all linear inputs that are kept in 16 bits.

@@ -58,7 +58,6 @@ OutlierReport measure(device::Cpu& cpu, const OutliersCommand& command, const st
                       const std::vector<std::string>& documents) {
   CommonOptions options = command.common;
   options.model = model;
-  options.device = "cpu";  // where a pass can be observed
   LoadedModel loaded = load_float_model(cpu, options);
   const Scored scored = windows_for(loaded.loaded, documents, command.text, options);
   OutlierOptions asked = {.threshold = command.common.threshold,

@@ -89,7 +89,9 @@ std::span<const evaluate::Window> TextScorer::windows() {
 
 void TextScorer::open_reference() {
   if (reference_) return;
-  reference_.emplace(load_model(cpu_, common_, reference_precision_));
+  CommonOptions on_cpu = common_;
+  on_cpu.device = "cpu";  // where a pass can be observed
+  reference_.emplace(load_model(cpu_, on_cpu, reference_precision_));
   const linear::Method stored = reference_->loaded.model.precision().method;
   if (stored != reference_precision_.method)
     fail("{}: holds the weights of {} and nothing to compare with; give the original checkpoint",

@@ -68,6 +68,7 @@ int run_threshold(const ThresholdCommand& command) {
   };
   options.load = [&](const linear::Precision& precision) {
     model::LoadOptions load = load_options(command.common, precision);
+    load.place = model::LoadOptions::Place::cpu;  // where a pass can be observed
     load.progress = [](double) { throw_if_interrupted(); };
     return model::load(cpu, command.common.model, load);
   };
