@@ -18,6 +18,7 @@ using Action = std::function<int()>;
 
 /// Each adds its subcommand to `app`; parsing a command line that names it sets `action`.
 void add_generate(CLI::App& app, Action& action);
+void add_chat(CLI::App& app, Action& action);
 void add_perplexity(CLI::App& app, Action& action);
 void add_eval(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);

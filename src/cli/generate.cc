@@ -17,6 +17,7 @@
 #include "cli/loading.h"
 #include "cli/options.h"
 #include "cli/report.h"
+#include "cli/sampling_options.h"
 #include "runtime/session.h"
 #include "tokenizer/tokenizer.h"
 
@@ -45,24 +46,6 @@ struct GenerateCommand {
   bool chat = false;
   std::optional<std::string> system;
 };
-
-void add_sampling_options(CLI::App& app, GenerateCommand& command) {
-  runtime::Sampling& sampling = command.sampling;
-  const auto option = [&app](const char* names, auto& value, const char* text, double low,
-                             double high) {
-    app.add_option(names, value, text)
-        ->group("Sampling")
-        ->capture_default_str()
-        ->check(number_in(low, high));
-  };
-  option("--temp,--temperature", sampling.temperature, "Temperature; 0 is greedy", 0, 1e6);
-  option("--top-k", sampling.top_k, "Only the K most probable tokens; 0: all", 0, 1 << 30);
-  option("--top-p", sampling.top_p, "The most probable tokens up to this mass; 1: all", 0, 1);
-  option("--min-p", sampling.min_p, "Tokens at least this probable relative to the best", 0, 1);
-  option("--repeat-penalty", sampling.repeat_penalty,
-         "Above 1, tokens that occurred become less likely", 1e-3, 1e3);
-  app.add_flag("--ignore-eos", command.ignore_eos, "Never choose the end token")->group("Sampling");
-}
 
 std::string read_stdin() {
   std::string text;
@@ -325,7 +308,7 @@ void add_generate(CLI::App& app, Action& action) {
       ->type_name("N")
       ->capture_default_str()
       ->check(number_in(1, 1 << 30));
-  add_sampling_options(*sub, *command);
+  add_sampling_options(*sub, command->sampling, command->ignore_eos);
   sub->callback([command, &action] {
     command->sampling.seed = command->common.seed;
     action = [command] { return run_generate(*command); };

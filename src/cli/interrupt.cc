@@ -38,6 +38,30 @@ bool interrupted() {
   return pressed.load(std::memory_order_relaxed);
 }
 
+void forget_interrupt() {
+  pressed.store(false, std::memory_order_relaxed);
+  catch_interrupts();
+}
+
+namespace {
+
+void mask_interrupts(int how) {
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(how, &interrupt, nullptr);
+}
+
+}  // namespace
+
+InterruptsHeldBack::InterruptsHeldBack() {
+  mask_interrupts(SIG_BLOCK);
+}
+
+InterruptsHeldBack::~InterruptsHeldBack() {
+  mask_interrupts(SIG_UNBLOCK);
+}
+
 void throw_if_interrupted() {
   if (interrupted()) throw Interrupted{};
 }

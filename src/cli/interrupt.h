@@ -20,8 +20,21 @@ bool interrupted();
 /// Throws Interrupted when Ctrl-C was pressed.
 void throw_if_interrupted();
 
+/// The computation that was to stop has stopped: the flag is down, the next SIGINT sets it again.
+void forget_interrupt();
+
+/// While it lives, threads that start are left alone by SIGINT: it goes to the one that waits for
+/// input.
+class InterruptsHeldBack {
+ public:
+  InterruptsHeldBack();
+  ~InterruptsHeldBack();
+  InterruptsHeldBack(const InterruptsHeldBack&) = delete;
+  InterruptsHeldBack& operator=(const InterruptsHeldBack&) = delete;
+};
+
 /// Waits until `descriptor` has something to read or has ended; throws Interrupted when Ctrl-C was
-/// or is pressed. For the only thread of the process, before others start.
+/// or is pressed. For the only thread of the process that SIGINT may go to.
 void wait_for_input(int descriptor);
 
 }  // namespace octet::cli

@@ -23,6 +23,7 @@ constexpr int kExitUsage = 2;
 
 constexpr const char* kExamples = R"(Examples:
   octet generate -m model.gguf -p "The capital of France is"
+  octet chat -m model.gguf
   octet inspect -m model/
   octet plan --config config.json --memory 24GiB --devices 8
   octet quantize -m model/ -o model-int8
@@ -56,6 +57,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   Action action;
   add_generate(app, action);
+  add_chat(app, action);
   add_perplexity(app, action);
   add_eval(app, action);
   add_quantize(app, action);

@@ -2,13 +2,19 @@
 #include <functional>
 #include <thread>
 
-#include "runtime/test_requests.h"
+#include "runtime/scheduler.h"
 #include "support/family_variant.h"
+#include "support/scheduler_requests.h"
 
 namespace octet::runtime {
 namespace {
 
 using namespace std::chrono_literals;
+using test::Answer;
+using test::kPoisoned;
+using test::random_tokens;
+using test::read_all;
+using test::SchedulerTest;
 
 TEST_F(SchedulerTest, RequestsThatWaitForMemoryRunInTheirOrderAndAllEnd) {
   // Two pages: a request of 100 positions runs alone, and short ones behind it do not overtake it.

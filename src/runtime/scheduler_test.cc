@@ -1,12 +1,18 @@
 // The scheduler's results: those of every request alone, whatever runs beside it.
+#include "runtime/scheduler.h"
+
 #include <thread>
 
-#include "runtime/test_requests.h"
+#include "support/scheduler_requests.h"
 
 namespace octet::runtime {
 namespace {
 
 using namespace std::chrono_literals;
+using test::Answer;
+using test::random_tokens;
+using test::read_all;
+using test::SchedulerTest;
 
 /// Requests of every kind, many of which begin alike.
 Request random_request(std::mt19937& random, const std::vector<std::vector<int32_t>>& beginnings) {
@@ -160,8 +166,18 @@ TEST_F(SchedulerTest, APrefixIsReadOnceForEachActivationWidth) {
   const std::vector<Answer> answers = read_all(streams);
   EXPECT_EQ(answers[0].tokens, alone(asked, 256).tokens);  // generate's sequence is 0
   EXPECT_NE(answers[1].tokens, answers[0].tokens);
-  EXPECT_EQ(scheduler.statistics().shared_prompt_tokens, 3 * 192);
-  EXPECT_EQ(scheduler.statistics().prompt_tokens, 192 + 4 * 8);
+  const Statistics statistics = scheduler.statistics();
+  EXPECT_EQ(statistics.shared_prompt_tokens, 3 * 192);
+  EXPECT_EQ(statistics.prompt_tokens, 192 + 4 * 8);
+  EXPECT_EQ(statistics.generated_tokens, 4 * 5);
+  EXPECT_EQ(statistics.queue_seconds.count(), 4);
+  EXPECT_EQ(statistics.first_token_seconds.count(), 4);
+  EXPECT_EQ(statistics.token_gap_seconds.count(), 4 * 4);
+  EXPECT_EQ(statistics.longest_gap_seconds.count(), 4);
+  EXPECT_EQ(statistics.step_seconds.count(), statistics.steps);
+  EXPECT_EQ(statistics.pages_used, 0);
+  // The three pages that all read. What begins behind them ended before its page was full.
+  EXPECT_EQ(statistics.pages_remembered, 3);
 
   asked.activation_bits = 8;
   asked.sequence = 0;

@@ -21,8 +21,8 @@ STORIES = MODELS / "stories260K"
 SMOLLM2 = pathlib.Path(os.environ.get("OCTET_SMOLLM2") or
                        ROOT / ".cache/models/SmolLM2-135M-Instruct.Q4_1.gguf")
 ISAS = ("scalar", "avx2", "avxvnni", "avx512", "avx512bf16", "amx")
-COMMANDS = ("generate", "perplexity", "eval", "quantize", "plant-outliers", "inspect", "plan", "bench",
-            "serve", "devices", "families", "completion")
+COMMANDS = ("generate", "chat", "perplexity", "eval", "quantize", "plant-outliers", "inspect", "plan",
+            "bench", "serve", "devices", "families", "completion")
 
 # Sanitizer builds are an order of magnitude slower.
 TIMEOUT_S = 300

@@ -16,35 +16,35 @@
 #include "support/scoring.h"
 #include "support/tiny_model.h"
 
-namespace octet::runtime {
+namespace octet::test {
 
 /// All that a stream said.
 struct Answer {
   std::vector<int32_t> tokens;
-  std::vector<TokenEvent> events;
-  PromptEvent prompt;
-  EndEvent end;
+  std::vector<runtime::TokenEvent> events;
+  runtime::PromptEvent prompt;
+  runtime::EndEvent end;
 };
 
-inline Answer read_all(Stream& stream) {
+inline Answer read_all(runtime::Stream& stream) {
   Answer answer;
   for (;;) {
-    Event event = stream.next();
-    if (auto* token = std::get_if<TokenEvent>(&event)) {
+    runtime::Event event = stream.next();
+    if (auto* token = std::get_if<runtime::TokenEvent>(&event)) {
       answer.tokens.push_back(token->token);
       answer.events.push_back(std::move(*token));
-    } else if (auto* prompt = std::get_if<PromptEvent>(&event)) {
+    } else if (auto* prompt = std::get_if<runtime::PromptEvent>(&event)) {
       answer.prompt = std::move(*prompt);
     } else {
-      answer.end = std::move(std::get<EndEvent>(event));
+      answer.end = std::move(std::get<runtime::EndEvent>(event));
       return answer;
     }
   }
 }
 
-inline std::vector<Answer> read_all(std::vector<Stream>& streams) {
+inline std::vector<Answer> read_all(std::vector<runtime::Stream>& streams) {
   std::vector<Answer> answers;
-  for (Stream& stream : streams) answers.push_back(read_all(stream));
+  for (runtime::Stream& stream : streams) answers.push_back(read_all(stream));
   return answers;
 }
 
@@ -61,9 +61,9 @@ inline std::vector<int32_t> random_tokens(std::mt19937& random, size_t count) {
 class SchedulerTest : public testing::Test {
  protected:
   SchedulerTest() {
-    test::write_tiny_model({.vocabulary = kVocabulary, .hidden = kHidden, .outlier_gain = 20},
-                           directory_.path());
-    load(test::with_method(linear::Method::llm_int8, 16));
+    write_tiny_model({.vocabulary = kVocabulary, .hidden = kHidden, .outlier_gain = 20},
+                     directory_.path());
+    load(with_method(linear::Method::llm_int8, 16));
   }
   void load(const model::LoadOptions& options) {
     loaded_ = std::make_unique<model::Loaded>(model::load(cpu_, directory_.path(), options));
@@ -89,22 +89,22 @@ class SchedulerTest : public testing::Test {
     }
     set("model.layers.0.self_attn.v_proj.weight", 0, kLarge);
     std::ofstream(path, std::ios::binary) << bytes;
-    load(test::with_method(linear::Method::bf16));
+    load(with_method(linear::Method::bf16));
   }
 
-  Generated alone(const Request& request, int64_t context) {
-    Session session(model(), cpu_, context);
-    GenerateOptions options;
+  runtime::Generated alone(const runtime::Request& request, int64_t context) {
+    runtime::Session session(model(), cpu_, context);
+    runtime::GenerateOptions options;
     options.max_tokens = request.max_tokens;
     options.sampling = request.sampling;
     options.ignore_eos = request.ignore_eos;
     options.activation_bits = request.activation_bits;
     options.end_tokens = request.end_tokens;
-    return generate(session, model(), request.prompt, options, {});
+    return runtime::generate(session, model(), request.prompt, options, {});
   }
 
-  Request request(std::vector<int32_t> prompt, int64_t max_tokens) {
-    Request request;
+  runtime::Request request(std::vector<int32_t> prompt, int64_t max_tokens) {
+    runtime::Request request;
     request.prompt = std::move(prompt);
     request.max_tokens = max_tokens;
     request.sampling.temperature = 0;
@@ -112,9 +112,9 @@ class SchedulerTest : public testing::Test {
     return request;
   }
 
-  test::TemporaryDirectory directory_;
+  TemporaryDirectory directory_;
   device::Cpu cpu_{2};
   std::unique_ptr<model::Loaded> loaded_;
 };
 
-}  // namespace octet::runtime
+}  // namespace octet::test
