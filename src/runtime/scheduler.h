@@ -19,6 +19,8 @@ struct SchedulerOptions {
   int64_t sequences = 32;     ///< that run together at most; more wait
   int64_t queue_limit = 256;  ///< requests that wait at most
   /// Pages of the KV cache, 64 positions each; 0: as many as all sequences with a full context use.
+  /// Remembered prefixes come to fill them all: with share_prefixes this much memory is used in
+  /// time.
   int64_t pages = 0;
   /// Rows of prompts in a step at most: how long a decoding sequence may have to wait.
   int64_t chunk = 128;
