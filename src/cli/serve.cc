@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -58,9 +58,9 @@ std::string served_name(const ServeCommand& command) {
 }
 
 void log_line(const std::string& line) {
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  fmt::print(stderr, "octet: {}\n", line);
+  // Whole lines, and no exception when nobody reads them.
+  const std::string text = "octet: " + line + "\n";
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
 /// Where clients reach the server, for people and, with --json, for scripts.
@@ -76,6 +76,18 @@ void announce(const ServeCommand& command, int port, const std::string& name) {
     log_line("warning: everyone who reaches " + host + " may use this server; see --api-key");
 }
 
+/// No request outlives the engine, however serving ends.
+class StopAtEnd {
+ public:
+  explicit StopAtEnd(server::Server& server) : server_(server) {}
+  ~StopAtEnd() { server_.stop(milliseconds(0)); }
+  StopAtEnd(const StopAtEnd&) = delete;
+  StopAtEnd& operator=(const StopAtEnd&) = delete;
+
+ private:
+  server::Server& server_;
+};
+
 void serve_model(const ServeCommand& command, server::Server& server, const std::string& name) {
   device::Cpu cpu = open_cpu(command.common);
   LoadedModel model = load_model(cpu, command.common, single_precision(command.common));
@@ -84,6 +96,7 @@ void serve_model(const ServeCommand& command, server::Server& server, const std:
   options.scheduler.context =
       context_size(command.common, model.loaded.model.architecture(), kDefaultContext);
   server::Engine engine(model.loaded, cpu, options);
+  const StopAtEnd stop(server);
   server.serve(engine);
   log_line(fmt::format("{} loaded in {:.2f} s ({}, weights {}, in 16 bits {}); ready", name,
                        model.seconds, linear::name(model.loaded.model.precision().method),

@@ -100,7 +100,11 @@ void HttpServer::accept_one(int descriptor) {
   Connection* const raw = connection.get();
   try {
     std::thread thread([this, owned = std::move(connection)] {
-      serve(*owned);
+      try {
+        serve(*owned);
+      } catch (const std::exception&) {
+        // Memory has run out, say: this connection ends, the others go on.
+      }
       const std::lock_guard done(mutex_);
       const auto self = workers_.find(std::this_thread::get_id());
       finished_.push_back(std::move(self->second.thread));

@@ -230,8 +230,8 @@ TokenizeRequest parse_tokenize(std::string_view body) {
   TokenizeRequest request;
   // llama-server's name and vLLM's.
   auto text = fields.text("content");
-  if (!text) text = fields.text("prompt");
-  fields.ignore({"prompt"});
+  const auto other_name = fields.text("prompt");
+  if (!text) text = other_name;
   if (!text) refuse("content", "content is missing: the text to cut into tokens");
   request.text = *text;
   request.add_special = fields.boolean("add_special").value_or(false);

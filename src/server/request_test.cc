@@ -91,6 +91,7 @@ TEST(Request, TokenizeHasBothNamesOfItsText) {
   EXPECT_EQ(parse_tokenize(R"({"content": "a"})").text, "a");
   EXPECT_EQ(parse_tokenize(R"({"prompt": "a", "add_special_tokens": true})").text, "a");
   EXPECT_THROW(parse_tokenize(R"({"text": "a"})"), ApiError);
+  EXPECT_THROW(parse_tokenize(R"({"content": "a", "prompt": {}})"), ApiError);
   EXPECT_EQ(parse_detokenize(R"({"tokens": [1, 2]})"), (std::vector<int32_t>{1, 2}));
   EXPECT_THROW(parse_detokenize(R"({"tokens": "a"})"), ApiError);
 }

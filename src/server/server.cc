@@ -178,10 +178,8 @@ void Server::Implementation::answer(const Request& request, const std::string& b
     (this->*handler)(request, body, response);
   } catch (const ApiError& error) {
     write_error(response, error);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     write_error(response, ApiError(500, error.what()));
-  } catch (const std::bad_alloc&) {
-    write_error(response, ApiError(500, "out of memory"));
   }
 }
 
@@ -336,6 +334,9 @@ bool Server::Implementation::send_next(Answer& answer, const Connection& connect
     last = answer.finished();
   } catch (const ApiError& error) {
     text += event(error_json(error));
+    last = true;
+  } catch (const std::exception& error) {
+    text += event(error_json(ApiError(500, error.what())));
     last = true;
   }
   if (last) text += event("[DONE]");
