@@ -52,8 +52,8 @@ std::string precision_text(const linear::Precision& precision) {
   std::string text = fmt::format("{}, {}-bit activations", linear::name(precision.method),
                                  activation_bits_of(precision));
   if (linear::decomposes(precision)) {
-    text +=
-        fmt::format(", outliers {} at {}", linear::name(precision.outliers), precision.threshold);
+    text += fmt::format(", outliers {} at {}", linear::name(precision.outliers),
+                        linear::thresholds_text(precision));
   }
   return text;
 }
@@ -117,7 +117,7 @@ Json model_json(const Machine& machine, const ModelReport& report) {
                  {"activation_bits", activation_bits_of(report.precision)}};
   if (linear::has_decomposition(report.precision.method)) {
     object["outliers"] = linear::name(report.precision.outliers);
-    object["threshold"] = report.precision.threshold;
+    add_threshold_json(object, report.precision);
   }
   object["threads"] = machine.threads;
   object["isa"] = device::name(machine.isa);

@@ -26,6 +26,7 @@ void add_continuations(CLI::App& app, Action& action);
 void add_sweep(CLI::App& app, Action& action);
 void add_plant_outliers(CLI::App& app, Action& action);
 void add_outliers(CLI::App& app, Action& action);
+void add_threshold(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_plan(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);

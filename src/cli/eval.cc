@@ -133,10 +133,11 @@ class EvalRun {
 
   evaluate::RunIdentity identity_of(const Precision& precision, Task task) const {
     const CommonOptions& common = command_.common;
-    const std::string settings = fmt::format(
-        "{}{} {} {} {} {} {} {}", model_identity(common.model), OCTET_VERSION,
-        linear::name(precision.method), precision.threshold, linear::name(precision.outliers),
-        precision.activation_bits, common.skip_modules, common.context.value_or(0));
+    const std::string settings =
+        fmt::format("{}{} {} {} {} {} {} {}", model_identity(common.model), OCTET_VERSION,
+                    linear::name(precision.method), linear::thresholds_text(precision),
+                    linear::name(precision.outliers), precision.activation_bits,
+                    common.skip_modules, common.context.value_or(0));
     return {.settings = evaluate::fingerprint(settings),
             .method = std::string(linear::name(precision.method)),
             .task = std::string(name(task))};

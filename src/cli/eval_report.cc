@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "cli/options.h"
+#include "cli/report.h"
 
 namespace octet::cli {
 namespace {
@@ -92,7 +93,7 @@ Json eval_json(const EvalRow& row) {
     object["perplexity_stderr"] = score.perplexity->standard_error;
   }
   if (linear::is_int8(precision.method)) {
-    object["threshold"] = precision.threshold;
+    add_threshold_json(object, precision);
     object["outliers"] = linear::name(precision.outliers);
   }
   object["loglikelihoods"] = loglikelihoods(row);

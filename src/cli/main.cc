@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
   add_sweep(app, action);
   add_plant_outliers(app, action);
   add_outliers(app, action);
+  add_threshold(app, action);
   add_inspect(app, action);
   add_plan(app, action);
   add_bench(app, action);

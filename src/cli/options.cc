@@ -40,6 +40,40 @@ CLI::Validator method_list() {
       description + "}");
 }
 
+float parse_threshold(const std::string& text) {
+  constexpr double kLargest = 1e30;
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || *end != '\0' || !(number >= 0 && number <= kLargest))
+    throw CLI::ValidationError("--threshold", "'" + text + "' is no number from 0 on");
+  return static_cast<float>(number);
+}
+
+/// "6", "6,down=20" or "down=20".
+void parse_thresholds(const std::string& text, CommonOptions& options) {
+  options.threshold = CommonOptions{}.threshold;
+  options.kind_thresholds = {};
+  std::vector<std::string> parts;
+  try {
+    parts = split_list(text, "--threshold");
+  } catch (const UsageError& error) {  // what parsing throws is reported with a hint to --help
+    throw CLI::ValidationError(error.what());
+  }
+  for (const std::string& part : parts) {
+    const size_t equals = part.find('=');
+    if (equals == std::string::npos) {
+      options.threshold = parse_threshold(part);
+      continue;
+    }
+    const std::string kind_name = part.substr(0, equals);
+    const auto kind = linear::parse_layer_kind(kind_name);
+    if (!kind)
+      throw CLI::ValidationError("--threshold",
+                                 "'" + kind_name + "' is not a kind of layer: qkv, o, up or down");
+    options.kind_thresholds[static_cast<size_t>(*kind)] = parse_threshold(part.substr(equals + 1));
+  }
+}
+
 void add_precision_options(CLI::App& app, CommonOptions& options, const Relevant& relevant) {
   const char* const group = relevant.precision ? "Precision" : kHidden;
   CLI::Option* method =
@@ -54,11 +88,14 @@ void add_precision_options(CLI::App& app, CommonOptions& options, const Relevant
   } else {
     method->check(CLI::IsMember(method_names()));
   }
-  app.add_option("--threshold,--llm-int8-threshold", options.threshold,
-                 "Activations from here on are outliers; 0 turns decomposition off")
+  app.add_option_function<std::string>(
+         "--threshold,--llm-int8-threshold",
+         [&options](const std::string& text) { parse_thresholds(text, options); },
+         "Activations from here on are outliers, 0: none; kinds of layers (qkv, o, up, down) may "
+         "have their own: 6,down=20")
       ->group(group)
-      ->capture_default_str()
-      ->check(number_in(0, 1e30))
+      ->type_name("A,KIND=A,…")
+      ->default_str("6")
       ->each(asked(options.asked.threshold));
   app.add_option("--outliers", options.outliers, "How outlier columns are found")
       ->group(group)
@@ -171,6 +208,7 @@ linear::Precision precision_of(const CommonOptions& options, linear::Method meth
   linear::Precision precision;
   precision.method = method;
   precision.threshold = options.threshold;
+  precision.kind_thresholds = options.kind_thresholds;
   precision.outliers = linear::parse_outlier_mode(options.outliers).value();
   precision.activation_bits =
       method == linear::Method::llm_int8 ? options.activation_bits.value_or(16) : 8;

@@ -18,6 +18,7 @@ struct CommonOptions {
   std::string model;
   std::string method = "llm-int8";
   float threshold = 6;
+  linear::KindThresholds kind_thresholds;
   std::string outliers = "kept";
   std::optional<int> activation_bits;
   model::LoadOptions::Asked asked;

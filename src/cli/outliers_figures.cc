@@ -9,7 +9,7 @@
 namespace octet::cli {
 namespace {
 
-using model::LayerKind;
+using linear::LayerKind;
 using report::Plot;
 using report::Series;
 
@@ -48,10 +48,11 @@ double count(const OutlierReport& report) {
   return static_cast<double>(report.survey.outliers.size());
 }
 
-/// Room beside the outermost points, on a logarithmic axis.
+/// Room beside the outermost points for their names, on a logarithmic axis.
 void widen(report::Axis& axis, const std::vector<double>& x) {
+  axis.logarithmic = true;
   axis.low = *std::ranges::min_element(x) / 1.5;
-  axis.high = *std::ranges::max_element(x) * 2.5;
+  axis.high = *std::ranges::max_element(x) * 1.5;
 }
 
 Plot figure_3(std::span<const OutlierReport> reports, const char* x_name,
@@ -59,7 +60,6 @@ Plot figure_3(std::span<const OutlierReport> reports, const char* x_name,
   Plot plot;
   plot.title = "Affected by outlier features";
   plot.x.name = x_name;
-  plot.x.logarithmic = true;
   plot.y.name = "%";
   plot.y.low = -3;
   plot.y.high = 105;
@@ -73,9 +73,8 @@ Plot figure_3(std::span<const OutlierReport> reports, const char* x_name,
 Plot figure_4(std::span<const OutlierReport> reports, const char* y_name,
               double (*y)(const OutlierReport&)) {
   Plot plot;
-  plot.title = fmt::format("{} against perplexity", y_name);
+  plot.title = fmt::format("{} by perplexity", y_name);
   plot.x.name = "perplexity";
-  plot.x.logarithmic = true;
   plot.y.name = y_name;
   plot.series.push_back(over_models(reports, "", perplexity, y));
   const double highest = *std::ranges::max_element(plot.series.front().y);
@@ -86,15 +85,14 @@ Plot figure_4(std::span<const OutlierReport> reports, const char* y_name,
 }
 
 Plot columns_over_layers(const OutlierReport& report) {
-  constexpr std::array kNames = {"q/k/v", "o", "gate/up", "down"};
   Plot plot;
   plot.title = "Outlier columns of " + report.label;
   plot.x.name = "layer";
   plot.y.name = "% of a layer's input columns";
   plot.y.logarithmic = true;
-  for (const LayerKind kind : model::kLayerKinds) {
+  for (const LayerKind kind : linear::kLayerKinds) {
     Series series;
-    series.name = kNames[static_cast<size_t>(kind)];
+    series.name = title(kind);
     for (size_t layer = 0; layer < report.survey.column_share.size(); ++layer) {
       series.x.push_back(static_cast<double>(layer));
       series.y.push_back(report.survey.column_share[layer][static_cast<size_t>(kind)] * 100);
@@ -116,9 +114,9 @@ std::vector<ReportFigure> outlier_figures(std::span<const OutlierReport> reports
       {"figure-3b", "Figure 3b: the same by the models' perplexity on this text.",
        report::svg(figure_3(reports, "perplexity", perplexity))},
       {"figure-4a", "Figure 4a: median magnitude of the outlier features' values from α on.",
-       report::svg(figure_4(reports, "median magnitude", magnitude))},
+       report::svg(figure_4(reports, "Median magnitude of outliers", magnitude))},
       {"figure-4b", "Figure 4b: number of outlier features.",
-       report::svg(figure_4(reports, "outlier features", count))}};
+       report::svg(figure_4(reports, "Number of outlier features", count))}};
   for (const OutlierReport& report : reports) {
     figures.push_back({"columns-" + report.label,
                        fmt::format("{}: columns of each linear layer's input that reach α in a "

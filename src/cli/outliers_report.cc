@@ -9,8 +9,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "evaluate/markdown_table.h"
-
 namespace octet::cli {
 namespace {
 
@@ -18,15 +16,11 @@ using evaluate::Ablated;
 using evaluate::OutlierDimension;
 using evaluate::OutlierSurvey;
 using evaluate::Quartiles;
-using model::LayerKind;
+using linear::LayerKind;
 using Json = nlohmann::ordered_json;
 using Rows = std::vector<std::vector<std::string>>;
 
 constexpr size_t kOthersShown = 10;
-
-std::string percent(double share, int digits = 1) {
-  return fmt::format("{:.{}f}%", share * 100, digits);
-}
 
 std::string quartiles_text(const Quartiles& quartiles) {
   return fmt::format("({:.0f}, {:.0f}, {:.0f})", quartiles.lower, quartiles.median,
@@ -183,10 +177,13 @@ ReportTable columns_table(std::span<const OutlierReport> reports) {
       "over "
       "windows and layers; in brackets the layer with most.",
       reports.front().survey.definition.threshold);
-  table.rows = {{"model", "q/k/v", "o", "gate/up", "down"}};
+  table.rows = {{"model"}};
+  for (const LayerKind kind : linear::kLayerKinds) {
+    table.rows.front().emplace_back(title(kind));
+  }
   for (const OutlierReport& report : reports) {
     std::vector<std::string> row = {report.label};
-    for (const LayerKind kind : model::kLayerKinds) {
+    for (const LayerKind kind : linear::kLayerKinds) {
       const auto& shares = report.survey.column_share;
       const auto of_kind = [kind](const auto& layer) { return layer[static_cast<size_t>(kind)]; };
       const auto worst = std::ranges::max_element(shares, {}, of_kind);
@@ -278,28 +275,6 @@ std::vector<ReportTable> outlier_tables(std::span<const OutlierReport> reports) 
   return tables;
 }
 
-void add_tables(report::Page& page, std::span<const ReportTable> tables) {
-  for (const ReportTable& table : tables) {
-    page.heading(table.heading);
-    if (!table.explanation.empty()) page.paragraph(table.explanation);
-    page.table(table.rows);
-  }
-}
-
-void add_figures(report::Page& page, std::span<const ReportFigure> figures) {
-  for (const ReportFigure& figure : figures) page.figure(figure.svg, figure.caption);
-}
-
-std::string tables_text(std::span<const ReportTable> tables) {
-  std::string text;
-  for (const ReportTable& table : tables) {
-    text += (text.empty() ? "" : "\n") + table.heading + "\n";
-    if (!table.explanation.empty()) text += table.explanation + "\n";
-    if (!table.rows.empty()) text += "\n" + evaluate::markdown_table(table.rows);
-  }
-  return text;
-}
-
 Json outliers_json(const OutlierReport& report) {
   const OutlierSurvey& survey = report.survey;
   Json object = {
@@ -322,8 +297,8 @@ Json outliers_json(const OutlierReport& report) {
   for (const OutlierDimension& dimension : survey.others) {
     object["others"].push_back(dimension_json(dimension));
   }
-  for (const LayerKind kind : model::kLayerKinds) {
-    Json& shares = object["column_share"][std::string(model::name(kind))];
+  for (const LayerKind kind : linear::kLayerKinds) {
+    Json& shares = object["column_share"][std::string(linear::name(kind))];
     shares = Json::array();
     for (const auto& layer : survey.column_share)
       shares.push_back(layer[static_cast<size_t>(kind)]);

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/report_parts.h"
 #include "evaluate/outliers/ablation.h"
 #include "evaluate/outliers/survey.h"
-#include "report/page.h"
 
 namespace octet::cli {
 
@@ -36,27 +36,11 @@ OutlierReport measure_outliers(device::Cpu& cpu, model::Model& model, const std:
 /// "SmolLM2-135M" of a path: its last part that says something.
 std::string model_label(const std::string& path);
 
-/// A table with a heading, as text and as HTML show it.
-struct ReportTable {
-  std::string heading;
-  std::string explanation;
-  std::vector<std::vector<std::string>> rows;
-};
 /// Table 4, each model's dimensions, those that models share, outlier columns, the ablation.
 std::vector<ReportTable> outlier_tables(std::span<const OutlierReport> reports);
 
-/// A plot with its caption.
-struct ReportFigure {
-  std::string name;  ///< of a file, without its ending
-  std::string caption;
-  std::string svg;
-};
 /// Figures 3 and 4 over the models, and each model's outlier columns layer by layer.
 std::vector<ReportFigure> outlier_figures(std::span<const OutlierReport> reports);
-
-void add_tables(report::Page& page, std::span<const ReportTable> tables);
-void add_figures(report::Page& page, std::span<const ReportFigure> figures);
-std::string tables_text(std::span<const ReportTable> tables);
 
 nlohmann::ordered_json outliers_json(const OutlierReport& report);
 

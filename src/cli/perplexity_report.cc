@@ -49,7 +49,7 @@ nlohmann::ordered_json json_row(const Row& row, const std::vector<int64_t>* logi
   object["activation_bits"] = activation_bits_of(precision);
   if (linear::has_decomposition(precision.method)) {
     object["outliers"] = linear::name(precision.outliers);
-    object["threshold"] = precision.threshold;
+    add_threshold_json(object, precision);
     object["kept_columns_share"] = row.kept_share;
   }
   if (logits_at != nullptr) {

@@ -76,6 +76,8 @@ MethodPlan method_plan(const runtime::Planner& planner, const PlanReport& report
 PlanReport make_report(const PlanCommand& command, const model::Description& description) {
   const model::Architecture& architecture = description.architecture;
   const linear::Precision asked = single_precision(command.common);
+  if (asked.kind_thresholds != linear::KindThresholds{})
+    throw UsageError("--threshold: a plan counts all layers alike (--kept-share); give one number");
   PlanReport report;
   report.model = command.common.model;
   report.architecture = architecture;

@@ -43,6 +43,12 @@ void write_out(std::string_view text) {
     fail("standard output cannot be written: {}", std::strerror(errno));
 }
 
+void add_threshold_json(nlohmann::ordered_json& object, const linear::Precision& precision) {
+  object["threshold"] = precision.threshold;
+  if (precision.kind_thresholds != linear::KindThresholds{})
+    object["thresholds"] = linear::thresholds_text(precision);
+}
+
 void write_json(const nlohmann::ordered_json& object) {
   write_out(object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }

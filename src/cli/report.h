@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "linear/precision.h"
+
 namespace octet::cli {
 
 /// Largest resident memory of this process so far (VmHWM), bytes; 0 when the system does not say.
@@ -20,6 +22,9 @@ double rate(int64_t count, double seconds);
 
 /// Writes to standard output, all of it, at once. Throws Error when it cannot be written.
 void write_out(std::string_view text);
+
+/// "threshold" and, where kinds of layers have their own, "thresholds" as --threshold takes them.
+void add_threshold_json(nlohmann::ordered_json& object, const linear::Precision& precision);
 
 /// One JSON object on a line of standard output; bytes that are no UTF-8 become U+FFFD.
 void write_json(const nlohmann::ordered_json& object);

@@ -1,6 +1,9 @@
 // Names and properties of the methods.
 #include "linear/precision.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -96,6 +99,28 @@ bool decomposes(const Precision& precision) {
 
 bool keeps_columns(const Precision& precision) {
   return decomposes(precision) && precision.outliers == OutlierMode::kept;
+}
+
+Precision precision_of_kind(const Precision& precision, LayerKind kind) {
+  Precision of_kind = precision;
+  of_kind.threshold =
+      precision.kind_thresholds[static_cast<size_t>(kind)].value_or(precision.threshold);
+  return of_kind;
+}
+
+std::string thresholds_text(const Precision& precision) {
+  std::string text = fmt::format("{}", precision.threshold);
+  for (const LayerKind kind : kLayerKinds) {
+    const std::optional<float>& own = precision.kind_thresholds[static_cast<size_t>(kind)];
+    if (own) text += fmt::format(",{}={}", name(kind), *own);
+  }
+  return text;
+}
+
+bool keeps_columns_of_some_kind(const Precision& precision) {
+  return keeps_columns(precision) || std::ranges::any_of(kLayerKinds, [&](LayerKind kind) {
+           return keeps_columns(precision_of_kind(precision, kind));
+         });
 }
 
 }  // namespace octet::linear

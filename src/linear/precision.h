@@ -1,10 +1,14 @@
 // Which arithmetic a model's linear layers use: the methods of Table 1 and the 16/32-bit ones.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
+
+#include "linear/layer_kind.h"
 
 namespace octet::linear {
 
@@ -51,6 +55,9 @@ bool has_decomposition(Method method);
 /// `batch`): those rows must be given to the layer one sequence at a time.
 bool depends_on_call(Method method, OutlierMode outliers);
 
+/// α of the kinds of layers that have one of their own, by LayerKind.
+using KindThresholds = std::array<std::optional<float>, kLayerKinds.size()>;
+
 struct Precision {
   Method method = Method::llm_int8;
   float threshold = 6.0f;  ///< α; 0 turns decomposition off
@@ -59,7 +66,16 @@ struct Precision {
   /// Layers that stay 16-bit: bfloat16 planes their activations are split into. 2 carries 16 bits
   /// of mantissa; 1 is what `--method bf16` means.
   int sixteen_bit_planes = 2;
+  /// Of a whole model's layers, instead of `threshold`.
+  KindThresholds kind_thresholds = {};
 };
+
+/// What a layer of that kind is packed for: `threshold` is its own.
+Precision precision_of_kind(const Precision& precision, LayerKind kind);
+/// "6" or "6,down=20,qkv=0": the thresholds as --threshold takes them.
+std::string thresholds_text(const Precision& precision);
+/// True when a layer of some kind, or another layer, keeps_columns().
+bool keeps_columns_of_some_kind(const Precision& precision);
 
 /// True when this precision takes outlier features out of the int8 product.
 bool decomposes(const Precision& precision);

@@ -17,6 +17,25 @@ std::string name(LinearId id) {
   return id.expert < 0 ? slot : "experts." + std::to_string(id.expert) + "." + slot;
 }
 
+std::optional<linear::LayerKind> kind_of(LinearSlot slot) {
+  switch (slot) {
+    case LinearSlot::qkv:
+    case LinearSlot::cross_query:
+    case LinearSlot::cross_key_value:
+      return linear::LayerKind::qkv;
+    case LinearSlot::attention_output:
+    case LinearSlot::cross_output:
+      return linear::LayerKind::output;
+    case LinearSlot::up:
+      return linear::LayerKind::up;
+    case LinearSlot::down:
+      return linear::LayerKind::down;
+    case LinearSlot::router:
+      break;
+  }
+  return std::nullopt;
+}
+
 std::vector<LinearId> linears_of(const LayerNames& layer) {
   std::vector<LinearId> ids;
   for (const LinearSlot slot :

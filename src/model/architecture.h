@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "linear/layer_kind.h"
 #include "ops/activation/activation.h"
 
 namespace octet::model {
@@ -123,6 +125,9 @@ struct LinearId {
 
 /// "qkv", "experts.2.up".
 std::string name(LinearId id);
+
+/// None of a router.
+std::optional<linear::LayerKind> kind_of(LinearSlot slot);
 
 /// Those that a layer has, in the order they are computed.
 std::vector<LinearId> linears_of(const LayerNames& layer);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <regex>
 
 #include "base/error.h"
@@ -36,15 +37,64 @@ bool drawable(double value, const Axis& axis) {
   return std::isfinite(value) && (!axis.logarithmic || value > 0);
 }
 
-std::string axis_commands(const char* letter, const Axis& axis, bool has_data) {
+/// What is drawn along an axis.
+struct Extent {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+  bool whole = true;  ///< only whole numbers
+  bool any() const { return low <= high; }
+  void add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+    whole &= value == std::floor(value);
+  }
+};
+
+std::string tick_text(double value) {
+  constexpr std::array<std::pair<double, char>, 3> kUnits = {{{1e9, 'B'}, {1e6, 'M'}, {1e3, 'K'}}};
+  if (value < 1e5) return fmt::format("{:g}", value);
+  for (const auto& [unit, letter] : kUnits) {
+    if (value >= unit) return fmt::format("{:g}{}", value / unit, letter);
+  }
+  return "";
+}
+
+/// Numbers at 1, 2 and 5 times the powers of ten; where these are many, at the powers alone.
+std::string logarithmic_ticks(const char* letter, const Extent& extent) {
+  constexpr double kFewDecades = 2.5;
+  const bool few = std::log10(extent.high / extent.low) < kFewDecades;
+  std::string ticks;
+  for (double power = std::pow(10, std::floor(std::log10(extent.low))); power <= extent.high;
+       power *= 10) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      if (factor > 1 && !few) continue;
+      ticks += fmt::format("{}{} {}", ticks.empty() ? "" : ", ",
+                           gnuplot_string(tick_text(factor * power)), factor * power);
+    }
+  }
+  return fmt::format("set logscale {0}\nset {0}tics ({1}) textcolor {2}\n", letter, ticks,
+                     kTextColour);
+}
+
+/// From where to where an axis goes; what it shows of `data` lies inside.
+Extent drawn(const Axis& axis, const Extent& data) {
+  if (axis.low < axis.high) return {axis.low, axis.high, data.whole};
+  return data.any() ? data : Extent{1, 10};
+}
+
+std::string axis_commands(const char* letter, const Axis& axis, const Extent& data) {
+  const Extent extent = drawn(axis, data);
   std::string text =
       fmt::format("set {}label {} textcolor {}\n", letter, gnuplot_string(axis.name), kTextColour);
-  if (axis.logarithmic)
-    text += fmt::format("set logscale {0} {1}\nset format {0} '%g'\n", letter, axis.base);
-  if (axis.low < axis.high) {
-    text += fmt::format("set {}range [{}:{}]\n", letter, axis.low, axis.high);
-  } else if (!has_data) {
-    text += fmt::format("set {}range [1:10]\n", letter);
+  if (axis.low < axis.high || !data.any()) {
+    text += fmt::format("set {}range [{}:{}]\n", letter, extent.low, extent.high);
+  }
+  if (axis.logarithmic && axis.base != 10)  // gnuplot's own marks: the powers
+    return text + fmt::format("set logscale {} {}\n", letter, axis.base);
+  if (axis.logarithmic) return text + logarithmic_ticks(letter, extent);
+  constexpr double kFewWholeNumbers = 10;
+  if (data.any() && data.whole && extent.high - extent.low <= kFewWholeNumbers) {
+    text += fmt::format("set {}tics 1\n", letter);
   }
   return text;
 }
@@ -71,25 +121,32 @@ std::string title_of(const std::string& name) {
 }
 
 /// A block of data that a plot command reads by the name $d0, $d1, …
-std::string points_block(size_t index, const Plot& plot, const Series& series, bool& any) {
+std::string points_block(size_t index, const Plot& plot, const Series& series, Extent& x,
+                         Extent& y) {
   std::string text = fmt::format("$d{} << END\n", index);
   for (size_t i = 0; i < series.x.size(); ++i) {
     if (!drawable(series.x[i], plot.x) || !drawable(series.y[i], plot.y)) {
       text += "NaN NaN\n";
       continue;
     }
-    any = true;
+    x.add(series.x[i]);
+    y.add(series.y[i]);
     text += fmt::format("{} {}\n", series.x[i], series.y[i]);
   }
   return text + "END\n";
 }
 
-std::string labels_of(const Plot& plot, const Series& series) {
+/// Labels stand on the side of their points where there is more room.
+std::string labels_of(const Plot& plot, const Series& series, const Extent& x) {
+  const Extent axis = drawn(plot.x, x);
+  const double middle =
+      plot.x.logarithmic ? std::sqrt(axis.low * axis.high) : (axis.low + axis.high) / 2;
   std::string text;
   for (size_t i = 0; i < series.labels.size(); ++i) {
     if (!drawable(series.x[i], plot.x) || !drawable(series.y[i], plot.y)) continue;
-    text += fmt::format("set label {} at {},{} left offset 0.8,0.5 textcolor {}\n",
-                        gnuplot_string(series.labels[i]), series.x[i], series.y[i], kTextColour);
+    text += fmt::format("set label {} at {},{} {} offset 0,0.8 textcolor {}\n",
+                        gnuplot_string(series.labels[i]), series.x[i], series.y[i],
+                        series.x[i] > middle ? "right" : "left", kTextColour);
   }
   return text;
 }
@@ -135,44 +192,45 @@ std::string svg(const Plot& plot) {
   std::string data;
   std::string labels;
   std::string curves;
-  bool any = false;
+  Extent x;
+  Extent y;
   bool legend = false;
   for (size_t i = 0; i < plot.series.size(); ++i) {
     const Series& series = plot.series[i];
     OCTET_CHECK(series.x.size() == series.y.size());
     OCTET_CHECK(series.labels.empty() || series.labels.size() == series.x.size());
     legend |= !series.name.empty();
-    data += points_block(i, plot, series, any);
-    labels += labels_of(plot, series);
+    data += points_block(i, plot, series, x, y);
     curves += fmt::format(
         "{}$d{} using 1:2 with {} linecolor rgb '{}' linewidth 2 dashtype {} pointtype 7 "
         "pointsize 0.7 {}",
         curves.empty() ? "plot " : ", ", i, style_of(series.style), colour(i), dash(i),
         title_of(series.name));
   }
-  if (!any) curves = "plot NaN notitle";
-  return element_of(run_gnuplot(opening(plot.title, legend) + axis_commands("x", plot.x, any) +
-                                axis_commands("y", plot.y, any) + data + labels + curves + "\n"));
+  for (const Series& series : plot.series) labels += labels_of(plot, series, x);
+  if (!y.any()) curves = "plot NaN notitle";
+  return element_of(run_gnuplot(opening(plot.title, legend) + axis_commands("x", plot.x, x) +
+                                axis_commands("y", plot.y, y) + data + labels + curves + "\n"));
 }
 
 std::string svg(const BarChart& chart) {
   std::string data;
   std::string bars;
-  bool any = false;
+  Extent y;
   bool legend = false;
   for (size_t i = 0; i < chart.bars.size(); ++i) {
     OCTET_CHECK(chart.bars[i].values.size() == chart.labels.size());
     legend |= !chart.bars[i].name.empty();
     data += fmt::format("$d{} << END\n", i);
     for (const double value : chart.bars[i].values) {
-      any |= drawable(value, chart.y);
+      if (drawable(value, chart.y)) y.add(value);
       data += number(value) + "\n";
     }
     data += "END\n";
     bars += fmt::format("{}$d{} using 1 linecolor rgb '{}' {}", i == 0 ? "plot " : ", ", i,
                         colour(i), title_of(chart.bars[i].name));
   }
-  if (!any) bars = "plot NaN notitle";
+  if (!y.any()) bars = "plot NaN notitle";
   std::string ticks;
   size_t longest = 0;
   for (size_t i = 0; i < chart.labels.size(); ++i) {
@@ -181,7 +239,7 @@ std::string svg(const BarChart& chart) {
   }
   constexpr size_t kCharactersSideBySide = 80;
   const bool crowded = longest * chart.labels.size() > kCharactersSideBySide;
-  std::string commands = opening(chart.title, legend) + axis_commands("y", chart.y, any) +
+  std::string commands = opening(chart.title, legend) + axis_commands("y", chart.y, y) +
                          "set style data histograms\n"
                          "set style histogram clustered gap 1\n"
                          "set style fill solid 1 noborder\n";

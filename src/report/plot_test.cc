@@ -69,6 +69,34 @@ TEST(Plot, LeavesOutWhatAnAxisCannotShow) {
   EXPECT_TRUE(has(svg(plot), "Phase transition"));
 }
 
+TEST(Plot, NumbersALogarithmicAxisReadably) {
+  Plot plot = two_series();
+  plot.series = {{.x = {1.3e8, 9e8}, .y = {1, 2}}};
+  std::string drawing = svg(plot);
+  for (const char* tick : {">200M</text>", ">500M</text>"}) EXPECT_TRUE(has(drawing, tick)) << tick;
+  plot.series = {{.x = {0.01, 1e4}, .y = {1, 2}}};
+  drawing = svg(plot);
+  for (const char* tick : {">0.01</text>", ">1</text>", ">10000</text>"})
+    EXPECT_TRUE(has(drawing, tick)) << tick;
+  EXPECT_FALSE(has(drawing, ">200</text>"));
+}
+
+TEST(Plot, PutsLabelsWhereThereIsRoomAndCountsWholeNumbersInOnes) {
+  Plot plot;
+  plot.series = {{.x = {1, 4}, .y = {0.5, 2.5}, .labels = {"first", "last"}}};
+  const std::string drawing = svg(plot);
+  const auto anchor = [&](const char* label) {
+    const size_t at = drawing.find(">" + std::string(label) + "</text>");
+    const size_t begin = drawing.rfind("text-anchor=\"", at) + 13;
+    return drawing.substr(begin, drawing.find('"', begin) - begin);
+  };
+  EXPECT_EQ(anchor("first"), "start");
+  EXPECT_EQ(anchor("last"), "end");
+  for (const char* tick : {"1", "2", "3", "4"})
+    EXPECT_TRUE(has(drawing, "> " + std::string(tick) + "</text>")) << drawing;
+  EXPECT_FALSE(has(drawing, "> 3.5</text>"));
+}
+
 TEST(BarChart, HasABarForEachValueAndItsLabels) {
   BarChart chart;
   chart.title = "Share";

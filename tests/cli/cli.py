@@ -22,8 +22,8 @@ SMOLLM2 = pathlib.Path(os.environ.get("OCTET_SMOLLM2") or
                        ROOT / ".cache/models/SmolLM2-135M-Instruct.Q4_1.gguf")
 ISAS = ("scalar", "avx2", "avxvnni", "avx512", "avx512bf16", "amx")
 COMMANDS = ("generate", "perplexity", "eval", "quantize", "report", "continuations", "sweep",
-            "plant-outliers", "outliers", "inspect", "plan", "bench", "devices", "families",
-            "completion")
+            "plant-outliers", "outliers", "threshold", "inspect", "plan", "bench", "devices",
+            "families", "completion")
 
 # Sanitizer builds are an order of magnitude slower.
 TIMEOUT_S = 300

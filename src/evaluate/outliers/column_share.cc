@@ -8,7 +8,7 @@
 
 namespace octet::evaluate {
 
-double mean_over_layers(const ColumnShare& share, model::LayerKind kind) {
+double mean_over_layers(const ColumnShare& share, linear::LayerKind kind) {
   double sum = 0;
   for (const auto& kinds : share) sum += kinds[static_cast<size_t>(kind)];
   return share.empty() ? 0 : sum / static_cast<double>(share.size());

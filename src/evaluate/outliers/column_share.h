@@ -7,17 +7,18 @@
 #include <tuple>
 #include <vector>
 
-#include "model/layer_kind.h"
+#include "linear/layer_kind.h"
+#include "model/architecture.h"
 #include "tensor/view.h"
 
 namespace octet::evaluate {
 
 /// Of each layer, by LayerKind: the share of columns in which some value of a window reaches the
 /// threshold, mean over windows. [layers]
-using ColumnShare = std::vector<std::array<double, model::kLayerKinds.size()>>;
+using ColumnShare = std::vector<std::array<double, linear::kLayerKinds.size()>>;
 
 /// The mean over all layers.
-double mean_over_layers(const ColumnShare& share, model::LayerKind kind);
+double mean_over_layers(const ColumnShare& share, linear::LayerKind kind);
 
 /// Sees what a pass's linear layers read, window after window.
 class ColumnShareTracker {

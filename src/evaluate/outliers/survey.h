@@ -10,7 +10,7 @@
 #include "device/cpu.h"
 #include "evaluate/outliers/column_share.h"
 #include "evaluate/windows.h"
-#include "model/layer_kind.h"
+#include "linear/layer_kind.h"
 #include "model/model.h"
 
 namespace octet::evaluate {

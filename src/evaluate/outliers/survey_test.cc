@@ -139,11 +139,11 @@ TEST(ColumnShare, IsTheMeanOverWindowsForEachThreshold) {
   tracker.end_window();
   tracker.see(1, {LinearSlot::down}, {second.data(), 1, 4});
   tracker.end_window();
-  const auto down = static_cast<size_t>(model::LayerKind::down);
+  const auto down = static_cast<size_t>(linear::LayerKind::down);
   EXPECT_EQ(tracker.share(0)[1][down], (3.0 / 4 + 1.0 / 4) / 2);
   EXPECT_EQ(tracker.share(1)[1][down], (1.0 / 4 + 0) / 2);
   EXPECT_EQ(tracker.share(0)[0][down], 0);
-  EXPECT_EQ(mean_over_layers(tracker.share(0), model::LayerKind::down), 0.25);
+  EXPECT_EQ(mean_over_layers(tracker.share(0), linear::LayerKind::down), 0.25);
 }
 
 /// A small model and the same with outliers planted, on windows of random tokens.

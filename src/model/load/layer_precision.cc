@@ -30,6 +30,11 @@ bool quantises_head(linear::Method method, std::span<const std::string> skip_mod
   return linear::is_int8(method) && !is_skipped("lm_head.weight", skip_modules);
 }
 
+linear::Precision precision_for(const linear::Precision& asked, LinearId id) {
+  const auto kind = kind_of(id.slot);
+  return kind ? linear::precision_of_kind(asked, *kind) : asked;
+}
+
 linear::Precision layer_precision(const LinearNames& names, const linear::Precision& asked,
                                   bool keep_16bit, ops::SixteenBit stored) {
   linear::Precision precision = asked;

@@ -20,6 +20,9 @@ bool is_skipped(const LinearNames& names, std::span<const std::string> skip_modu
 /// True when the lm_head becomes int8 like the layers.
 bool quantises_head(linear::Method method, std::span<const std::string> skip_modules);
 
+/// What is asked for a layer of this kind.
+linear::Precision precision_for(const linear::Precision& asked, LinearId id);
+
 /// What a layer is packed for. `keep_16bit`: an int8 method leaves it in 16 bits, those of
 /// `stored`.
 linear::Precision layer_precision(const LinearNames& names, const linear::Precision& asked,

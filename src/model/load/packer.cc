@@ -61,8 +61,7 @@ Packer::Packer(device::Cpu& cpu, const WeightReader& reader, const Architecture&
                const LoadOptions& options)
     : cpu_(cpu), reader_(reader), architecture_(architecture), options_(options) {
   const linear::Precision& precision = options.precision;
-  search_ = linear::has_decomposition(precision.method) && precision.threshold > 0 &&
-            precision.outliers == linear::OutlierMode::kept;
+  search_ = linear::keeps_columns_of_some_kind(precision);
   quantised_head_ = reader.quantised() ? linear::is_int8(precision.method) &&
                                              reader.has_codes(architecture.lm_head())
                                        : quantises_head(precision.method, options.skip_modules);
@@ -81,16 +80,16 @@ bool Packer::skipped(const LinearNames& names) const {
   return is_skipped(names, options_.skip_modules);
 }
 
-linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit) {
+linear::Linear Packer::pack_linear(const LinearNames& names, bool keep_16bit,
+                                   const linear::Precision& asked) {
   const tensor::Array<float> bias = reader_.bias(names, architecture_.head_dim);
-  const bool sixteen = keep_16bit || !linear::is_int8(options_.precision.method);
+  const bool sixteen = keep_16bit || !linear::is_int8(asked.method);
   if (!sixteen && reader_.quantised()) {
     return linear::Linear::pack_codes(cpu_, reader_.codes(names, architecture_.head_dim), bias,
-                                      options_.precision, names.parts.front().weight);
+                                      asked, names.parts.front().weight);
   }
   const linear::WeightSource source = reader_.source(names, architecture_.head_dim);
-  const linear::Precision precision =
-      layer_precision(names, options_.precision, keep_16bit, source.sixteen_bit);
+  const linear::Precision precision = layer_precision(names, asked, keep_16bit, source.sixteen_bit);
   return linear::Linear::pack(cpu_, source, bias, precision, names.parts.front().weight);
 }
 
@@ -130,8 +129,8 @@ void Packer::advance(int64_t bytes) {
 void Packer::pack_outside(Weights& weights) {
   const Architecture& a = architecture_;
   const LinearNames embedding = a.token_embedding();
-  weights.token_embedding =
-      std::make_shared<const linear::Linear>(pack_linear(embedding, /*keep_16bit=*/true));
+  weights.token_embedding = std::make_shared<const linear::Linear>(
+      pack_linear(embedding, /*keep_16bit=*/true, options_.precision));
   reader_.release(embedding);
   advance(reader_.stored_bytes(embedding));
   if (!a.names.position_embedding.empty()) {
@@ -141,8 +140,9 @@ void Packer::pack_outside(Weights& weights) {
     weights.position_embedding = sinusoidal_positions(a);
   }
   const auto projection = [&](const LinearNames& names) {
-    return names.parts.empty() ? nullptr
-                               : std::make_unique<linear::Linear>(pack_linear(names, true));
+    return names.parts.empty()
+               ? nullptr
+               : std::make_unique<linear::Linear>(pack_linear(names, true, options_.precision));
   };
   weights.embedding_projection = projection(a.names.embedding_projection);
   weights.output_projection = projection(a.names.output_projection);
@@ -164,7 +164,8 @@ void Packer::pack_head(Weights& weights) {
     return;
   }
   const LinearNames names = a.lm_head();
-  head_ = std::make_shared<linear::Linear>(pack_linear(names, /*keep_16bit=*/!quantised_head_));
+  head_ = std::make_shared<linear::Linear>(
+      pack_linear(names, /*keep_16bit=*/!quantised_head_, options_.precision));
   weights.lm_head = head_;
   reader_.release(names);
 }
@@ -175,10 +176,10 @@ void Packer::pack_part(Weights& weights, Stack stack, int64_t index, LinearId id
   const LinearNames& names = linear_of(architecture_.names_of(stack)[layer], id);
   linear::Linear& linear = linear_of(weights.layers_of(stack)[layer], id);
   const bool skip = skipped(names);
-  linear = pack_linear(names, skip);
-  if (input != nullptr && !skip) {
-    const std::vector<int32_t> columns =
-        columns_reaching(cpu_, *input, options_.precision.threshold);
+  const linear::Precision precision = precision_for(options_.precision, id);
+  linear = pack_linear(names, skip, precision);
+  if (input != nullptr && !skip && linear::keeps_columns(precision)) {
+    const std::vector<int32_t> columns = columns_reaching(cpu_, *input, precision.threshold);
     if (!columns.empty()) {
       linear.keep_columns(cpu_, reader_.source(names, architecture_.head_dim), columns);
     }
@@ -247,7 +248,7 @@ void Packer::search_and_pack_layers(Weights& weights) {
     if (encoder) encoder->place_source(i, /*cache_layer=*/0, observer(Stack::decoder));
     pass.layer(i, /*cache_layer=*/0, observer(Stack::decoder));
   }
-  if (!quantised_head_) return;
+  if (!quantised_head_ || !linear::keeps_columns(options_.precision)) return;
   const std::vector<int32_t> columns =
       columns_reaching(cpu_, pass.final_hidden(), options_.precision.threshold);
   if (columns.empty()) return;

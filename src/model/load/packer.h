@@ -25,7 +25,8 @@ class Packer {
  private:
   /// Stays in 16 or 32 bits, by its description or because the user skips it.
   bool skipped(const LinearNames& names) const;
-  linear::Linear pack_linear(const LinearNames& names, bool keep_16bit);
+  linear::Linear pack_linear(const LinearNames& names, bool keep_16bit,
+                             const linear::Precision& asked);
   Norm norm(const NormNames& names) const;
   Norm query_key_norm(const std::vector<std::string>& weights, bool bias, int64_t row_size) const;
   void pack_outside(Weights& weights);

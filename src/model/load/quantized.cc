@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "checkpoint/decode.h"
 #include "model/families/families.h"
+#include "model/load/layer_precision.h"
 #include "model/positions.h"
 #include "ops/pack_weights/pack_weights.h"
 
@@ -31,6 +32,22 @@ std::string config_file(const checkpoint::Checkpoint& checkpoint) {
   return (checkpoint.path() / "config.json").string();
 }
 
+/// The optional object "thresholds", of some kinds of layers.
+linear::KindThresholds read_kind_thresholds(const json& object, const std::string& file) {
+  linear::KindThresholds thresholds;
+  const auto found = object.find("thresholds");
+  if (found == object.end()) return thresholds;
+  if (!found->is_object()) fail("{}: \"thresholds\" is no object", file);
+  for (const auto& [kind_name, value] : found->items()) {
+    const auto kind = linear::parse_layer_kind(kind_name);
+    if (!kind || !value.is_number() || !(value.get<float>() >= 0)) {
+      fail("{}: \"thresholds\" has no kind of layer with a number ≥ 0 in \"{}\"", file, kind_name);
+    }
+    thresholds[static_cast<size_t>(*kind)] = value.get<float>();
+  }
+  return thresholds;
+}
+
 Header read_header(const checkpoint::Checkpoint& checkpoint) {
   const std::string file = config_file(checkpoint);
   const json& object = checkpoint.config().at("octet");
@@ -47,6 +64,7 @@ Header read_header(const checkpoint::Checkpoint& checkpoint) {
   header.precision.outliers = *outliers;
   header.precision.threshold = static_cast<float>(config.number("threshold"));
   if (!(header.precision.threshold >= 0)) fail("{}: the threshold is negative", file);
+  header.precision.kind_thresholds = read_kind_thresholds(object, file);
   return header;
 }
 
@@ -57,9 +75,10 @@ void check_request(const Header& header, const LoadOptions& options, const std::
     fail("{}: was quantised with --method {}; load the original checkpoint for {}", file,
          linear::name(stored.method), linear::name(asked.method));
   }
-  if (options.asked.threshold && asked.threshold != stored.threshold) {
+  if (options.asked.threshold &&
+      (asked.threshold != stored.threshold || asked.kind_thresholds != stored.kind_thresholds)) {
     fail("{}: was quantised with --threshold {}; load the original checkpoint for {}", file,
-         stored.threshold, asked.threshold);
+         linear::thresholds_text(stored), linear::thresholds_text(asked));
   }
   if (options.asked.outliers && asked.outliers != stored.outliers) {
     fail("{}: was quantised with --outliers {}; load the original checkpoint for {}", file,
@@ -75,11 +94,16 @@ class PartsReader {
       : cpu_(cpu), checkpoint_(checkpoint), precision_(precision) {}
 
   linear::Linear read(const std::string& base, int64_t inputs, int64_t outputs) {
+    return read(base, inputs, outputs, precision_);
+  }
+
+  /// `precision`: what was asked for a layer of this kind.
+  linear::Linear read(const std::string& base, int64_t inputs, int64_t outputs,
+                      linear::Precision precision) {
     linear::LinearParts parts;
     parts.inputs = inputs;
     parts.outputs = outputs;
     const int64_t columns = ops::padded(outputs, ops::kPanelColumns);
-    linear::Precision precision = precision_;
     if (checkpoint_.contains(base + ".codes")) {
       parts.method = precision_.method;
       read_int8(base, columns, parts);
@@ -98,6 +122,8 @@ class PartsReader {
     }
     return linear::Linear::from_parts(cpu_, std::move(parts), precision);
   }
+
+  const linear::Precision& precision() const { return precision_; }
 
   /// What the description has of weight and bias must be there.
   Norm norm(const std::string& base, bool weight, bool bias, int64_t size) {
@@ -226,7 +252,8 @@ void read_layers(PartsReader& reader, const Architecture& a, Stack stack, Weight
     layer.experts.resize(names.experts.size());
     for (const LinearId id : linears_of(names)) {
       const LinearNames& linear = linear_of(names, id);
-      linear_of(layer, id) = reader.read(base + name(id), linear.inputs, linear.outputs());
+      linear_of(layer, id) = reader.read(base + name(id), linear.inputs, linear.outputs(),
+                                         precision_for(reader.precision(), id));
     }
     for (const NormMember& member : kNormMembers) {
       layer.*member.norm =

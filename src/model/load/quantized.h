@@ -1,8 +1,8 @@
 // octet's own checkpoint format: packed layers in a safetensors file, mapped and used in place.
 //
 // config.json is the model's Hugging Face config with an "octet" object (format version, method,
-// threshold, outlier mode, skipped modules). model.safetensors holds, for each linear layer L of
-// "token_embedding", "lm_head" (when it is not the embedding), "embedding_projection",
+// threshold and those of kinds of layers, outlier mode). model.safetensors holds, for each linear
+// layer L of "token_embedding", "lm_head" (when it is not the embedding), "embedding_projection",
 // "output_projection" and "layers.I.{qkv,attention_output,up,down}", the members of
 // linear::LinearParts as L.codes, L.column_scales, L.column_zeros, L.kept_columns, L.kept_panels,
 // L.panels16, L.panels32, L.bias (those that are used); norms as float32 vectors; the position

@@ -195,6 +195,10 @@ SavedBytes save_bitsandbytes(device::Cpu& cpu, const std::filesystem::path& sour
         "original checkpoint",
         source.string());
   }
+  if (options.precision.kind_thresholds != linear::KindThresholds{}) {
+    fail("--threshold {}: bitsandbytes has one threshold for all layers",
+         linear::thresholds_text(options.precision));
+  }
   BitsandbytesWriter writer(cpu, *checkpoint, options);
   make_output_directory(directory);
   const SavedBytes saved = writer.write(directory);

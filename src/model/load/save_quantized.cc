@@ -103,6 +103,10 @@ void save_quantized(const Loaded& loaded, const std::filesystem::path& source,
                      {"method", linear::name(precision.method)},
                      {"threshold", precision.threshold},
                      {"outliers", linear::name(precision.outliers)}};
+  for (const linear::LayerKind kind : linear::kLayerKinds) {
+    const auto& own = precision.kind_thresholds[static_cast<size_t>(kind)];
+    if (own) config["octet"]["thresholds"][std::string(linear::name(kind))] = *own;
+  }
   checkpoint::write_safetensors(directory / "model.safetensors", collect(loaded.model).tensors(),
                                 {{"format", "octet"}});
   copy_tokenizer(*checkpoint, directory);

@@ -1,4 +1,4 @@
-// The kinds of linear layers that outliers are counted by: what they read differs.
+// The kinds of linear layers of a transformer: what they read differs, and so do its outliers.
 #pragma once
 
 #include <array>
@@ -6,9 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "model/architecture.h"
-
-namespace octet::model {
+namespace octet::linear {
 
 /// The projections of attention to queries, keys and values; its output projection; the first and
 /// the second layer of a feed-forward block. Those of cross attention count as attention's.
@@ -19,7 +17,5 @@ inline constexpr std::array kLayerKinds = {LayerKind::qkv, LayerKind::output, La
 /// "qkv", "o", "up", "down": what options and JSON call them.
 std::string_view name(LayerKind kind);
 std::optional<LayerKind> parse_layer_kind(std::string_view text);
-/// None of a router.
-std::optional<LayerKind> kind_of(LinearSlot slot);
 
-}  // namespace octet::model
+}  // namespace octet::linear
