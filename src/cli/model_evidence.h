@@ -11,6 +11,7 @@
 #include "cli/outliers_report.h"
 #include "cli/perplexity_report.h"
 #include "cli/sweep_cells.h"
+#include "cli/threshold_report.h"
 #include "evaluate/verdict.h"
 #include "report/page.h"
 
@@ -37,6 +38,7 @@ struct ModelEvidence {
   int64_t bytes_16bit = 0;     ///< of the weights as bf16 has them
   std::vector<Row> rows = {};  ///< Table 1
   OutlierReport outliers = {};
+  std::optional<evaluate::ThresholdStudy> thresholds = {};  ///< where there is a threshold
   ContinuationsRun continuations = {};
   std::vector<MeasuredSpeed> speeds = {};
   std::optional<Sweep> sweep = {};

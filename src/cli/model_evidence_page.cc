@@ -103,6 +103,20 @@ void add_outliers_of(Page& page, const ModelEvidence& evidence) {
   add_figures(page, figures);
 }
 
+void add_thresholds(Page& page, const ModelEvidence& evidence) {
+  page.heading("Thresholds");
+  const ThresholdReport report = {.model = evidence.model,
+                                  .file = evidence.text,
+                                  .tokens = evidence.rows.front().result.tokens,
+                                  .study = *evidence.thresholds};
+  page.list(threshold_reasons(report.study));
+  for (const ReportTable& table : threshold_tables(report)) {
+    page.heading(table.heading, 3);
+    if (!table.explanation.empty()) page.paragraph(table.explanation);
+    page.table(table.rows);
+  }
+}
+
 Json speed_json(const MeasuredSpeed& speed) {
   return {{"method", linear::name(speed.precision.method)},
           {"activation_bits", activation_bits_of(speed.precision)},
@@ -142,7 +156,7 @@ Json evidence_json(const ModelEvidence& evidence) {
     object["verdict"] = evaluate::name(best->safety);
     object["recommended"] = {{"method", linear::name(precision.method)},
                              {"activation_bits", activation_bits_of(precision)},
-                             {"threshold", precision.threshold},
+                             {"threshold", linear::thresholds_text(precision)},
                              {"outliers", linear::name(precision.outliers)}};
   }
   object["headline"] = verdict.headline;
@@ -158,6 +172,9 @@ Json evidence_json(const ModelEvidence& evidence) {
     object["results"].push_back(std::move(row));
   }
   object["outliers"] = outliers_json(evidence.outliers);
+  if (evidence.thresholds)
+    object["recommended_thresholds"] =
+        linear::thresholds_text(evidence.thresholds->recommendation());
   object["continuations"] = continuations_json(evidence.continuations);
   object["speeds"] = Json::array();
   for (const MeasuredSpeed& speed : evidence.speeds) object["speeds"].push_back(speed_json(speed));
@@ -170,6 +187,7 @@ std::string evidence_page(const ModelEvidence& evidence) {
   add_verdict(page, evidence);
   add_methods(page, evidence);
   add_outliers_of(page, evidence);
+  if (evidence.thresholds) add_thresholds(page, evidence);
   if (evidence.sweep) {
     page.heading("Phase transition");
     add_sweep_section(page, *evidence.sweep);

@@ -37,6 +37,8 @@ Examples:
 
 constexpr int64_t kDefaultChunks = 12;
 constexpr int64_t kOwnChunks = 4;  ///< of a text that the model has to write first
+/// α to try beside the one in use; octet threshold tries more.
+const std::vector<float> kThresholds = {0, 16};
 constexpr int64_t kPromptTokens = 256;
 constexpr int64_t kDecodeTokens = 32;
 constexpr int64_t kContinuationTokens = 256;
@@ -84,6 +86,7 @@ class Measurement {
           scorer_.score(precision, {}, fmt::format("{} of {}: ", ++number, precisions_.size())));
     if (command_.sweep) evidence.sweep = sweep();
     evidence.outliers = outliers();
+    evidence.thresholds = thresholds();
     const std::vector<Precision> compared = compared_methods(evidence);
     evidence.continuations = continuations(compared);
     for (const Precision& precision : compared) evidence.speeds.push_back(speed(precision));
@@ -113,7 +116,8 @@ class Measurement {
     if (!command_.text.file.empty()) line += " -f " + command_.text.file;
     line += fmt::format(" -c {} --chunks {}", scorer_.window_tokens(), *text_.chunks);
     if (common_.asked.method) line += " --method " + common_.method;
-    if (common_.asked.threshold) line += fmt::format(" --threshold {}", common_.threshold);
+    if (common_.asked.threshold)
+      line += " --threshold " + linear::thresholds_text(precision_of(common_, Method::llm_int8));
     if (common_.asked.outliers) line += " --outliers " + common_.outliers;
     if (command_.sweep) line += " --sweep";
     return fmt::format("{}\noctet {}", line, OCTET_VERSION);
@@ -134,6 +138,14 @@ class Measurement {
   OutlierReport outliers() {
     return measure_outliers(cpu_, scorer_.reference().model, common_.model, scorer_.windows(),
                             {.threshold = common_.threshold > 0 ? common_.threshold : 6.0F});
+  }
+
+  std::optional<evaluate::ThresholdStudy> thresholds() {
+    const Precision base =
+        with_bits(common_, Method::llm_int8, common_.activation_bits.value_or(16));
+    if (base.threshold <= 0 || base.kind_thresholds != linear::KindThresholds{}) return {};
+    return measure_thresholds(cpu_, common_, scorer_.reference().model, scorer_.windows(), base,
+                              kThresholds);
   }
 
   /// What is looked at beyond Table 1's figures: bf16 first as a yardstick, llm-int8 with both

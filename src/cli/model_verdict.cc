@@ -103,11 +103,7 @@ class Wording {
                     best_row().result.tokens));
     if (best_->eight_bits_suffice) verdict_.grounds.push_back(activation_width());
     if (linear::has_decomposition(best_row().precision.method))
-      verdict_.grounds.push_back(fmt::format(
-          "Threshold: α = {}, outliers {}; {:.2f}% of the columns that linear layers read are kept "
-          "in 16 bits.",
-          best_row().precision.threshold, linear::name(best_row().precision.outliers),
-          best_row().kept_share * 100));
+      verdict_.grounds.push_back(threshold());
     verdict_.grounds.push_back(fmt::format("Memory: {} of weights, {} in 16 bits: {:.0f}%.",
                                            size_text(best_row().weights_bytes),
                                            size_text(evidence_.bytes_16bit),
@@ -118,6 +114,27 @@ class Wording {
   int64_t int8_methods() const {
     return std::ranges::count_if(
         judged_, [](const auto& each) { return linear::is_int8(each.precision.method); });
+  }
+
+  std::string threshold() const {
+    const linear::Precision& precision = best_row().precision;
+    std::string text = fmt::format(
+        "Threshold: α = {}, outliers {}; {:.2f}% of the columns that linear layers read are kept "
+        "in "
+        "16 bits.",
+        linear::thresholds_text(precision), linear::name(precision.outliers),
+        best_row().kept_share * 100);
+    if (!evidence_.thresholds) return text;
+    const evaluate::ThresholdStudy& study = *evidence_.thresholds;
+    const std::string better = linear::thresholds_text(study.recommendation());
+    if (better == linear::thresholds_text(study.base))
+      return text + " No kind of layer needs another.";
+    return fmt::format(
+        "{} By kinds of layers, --threshold {} has {:.2f}% outlier columns instead of {:.2f}% and "
+        "KL "
+        "{:.5f} instead of {:.5f}.",
+        text, better, study.chosen.outlier_columns * 100, study.at_base().outlier_columns * 100,
+        study.chosen.kl(), study.at_base().kl());
   }
 
   std::string activation_width() const {

@@ -37,9 +37,9 @@ TextScorer::TextScorer(device::Cpu& cpu, const CommonOptions& common, const Text
 
 uint64_t TextScorer::fingerprint_of(const Precision& precision,
                                     const model::PlantWhileLoading& plant) const {
-  std::string text =
-      fmt::format("{}{} {} {} {}\n", identity_, linear::name(precision.method), precision.threshold,
-                  linear::name(precision.outliers), precision.activation_bits);
+  std::string text = fmt::format("{}{} {} {} {}\n", identity_, linear::name(precision.method),
+                                 linear::thresholds_text(precision),
+                                 linear::name(precision.outliers), precision.activation_bits);
   if (plant.gain != 1) {
     text += fmt::format("{}:", plant.gain);
     for (const int32_t dimension : plant.dimensions) text += fmt::format("{},", dimension);

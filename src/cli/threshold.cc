@@ -9,10 +9,8 @@
 
 #include "base/file.h"
 #include "cli/command.h"
-#include "cli/interrupt.h"
 #include "cli/loading.h"
 #include "cli/options.h"
-#include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/text_windows.h"
 #include "cli/threshold_report.h"
@@ -53,28 +51,14 @@ int run_threshold(const ThresholdCommand& command) {
     throw UsageError(fmt::format("--method {}: has no threshold", linear::name(base.method)));
   if (base.kind_thresholds != linear::KindThresholds{})
     throw UsageError("--threshold: give one number, which the other kinds of layers have");
-  evaluate::ThresholdStudyOptions options;
-  options.base = base;
-  options.thresholds = thresholds_of(command);
   if (!command.html.empty()) check_drawing(command.html);
+  const std::vector<float> thresholds = thresholds_of(command);
   const std::vector<std::string> documents = read_text(command.text, command.common);
   device::Cpu cpu = open_cpu(command.common);
   LoadedModel reference = load_float_model(cpu, command.common);
   const Scored scored = windows_for(reference.loaded, documents, command.text, command.common);
-  Progress progress(fmt::format("{} α", options.thresholds.size()));
-  options.progress = [&progress](double share) {
-    throw_if_interrupted();
-    progress.update(share);
-  };
-  options.load = [&](const linear::Precision& precision) {
-    model::LoadOptions load = load_options(command.common, precision);
-    load.place = model::LoadOptions::Place::cpu;  // where a pass can be observed
-    load.progress = [](double) { throw_if_interrupted(); };
-    return model::load(cpu, command.common.model, load);
-  };
-  const evaluate::ThresholdStudy study =
-      evaluate::study_thresholds(cpu, reference.loaded.model, scored.windows, options);
-  progress.finish();
+  const evaluate::ThresholdStudy study = measure_thresholds(
+      cpu, command.common, reference.loaded.model, scored.windows, base, thresholds);
   const ThresholdReport report = {.model = command.common.model,
                                   .file = command.text.file,
                                   .tokens = evaluate::predicted_tokens(scored.windows),

@@ -6,10 +6,19 @@
 #include <string>
 #include <vector>
 
+#include "cli/options.h"
 #include "cli/report_parts.h"
 #include "evaluate/outliers/threshold_study.h"
 
 namespace octet::cli {
+
+/// Studies the thresholds with a progress bar; `reference` is the model in 32 bits. Throws
+/// Interrupted after Ctrl-C.
+evaluate::ThresholdStudy measure_thresholds(device::Cpu& cpu, const CommonOptions& common,
+                                            model::Model& reference,
+                                            std::span<const evaluate::Window> windows,
+                                            const linear::Precision& base,
+                                            const std::vector<float>& thresholds);
 
 struct ThresholdReport {
   std::string model;
