@@ -158,7 +158,7 @@ float lead(const std::vector<float>& logits, int32_t token) {
 }
 
 TEST(GpuModel, SmolLM2ChoosesTheCpusTokensUpToTheFirstNarrowMargin) {
-  OCTET_REQUIRE_GPU();
+  OCTET_REQUIRE_REAL_GPU();
   OCTET_REQUIRE_PATH(test::smollm2_path());
   device::Cpu cpu(8);
   for (const int bits : {16, 8}) {
@@ -184,7 +184,7 @@ TEST(GpuModel, SmolLM2ChoosesTheCpusTokensUpToTheFirstNarrowMargin) {
 }
 
 TEST(GpuModel, SmolLM2sLogitsAreTheCpusToWhatSixteenBitAttentionLoses) {
-  OCTET_REQUIRE_GPU();
+  OCTET_REQUIRE_REAL_GPU();
   OCTET_REQUIRE_PATH(test::smollm2_path());
   device::Cpu cpu(8);
   const model::LoadOptions options = test::with_method(Method::llm_int8, 16);
