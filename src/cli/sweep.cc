@@ -55,7 +55,7 @@ std::vector<int64_t> gains_of(const SweepCommand& command) {
           fmt::format("--gains: {} is no power of two from 1 to {}", gain, kLargestGain));
   }
   std::ranges::sort(gains);
-  gains.erase(std::ranges::unique(gains).begin(), gains.end());
+  gains.erase(std::unique(gains.begin(), gains.end()), gains.end());
   return gains;
 }
 

@@ -39,7 +39,10 @@ class GpuScratch {
   int64_t bytes() const;
 
   /// True when an address changed since it was asked last.
-  bool take_moved() { return std::exchange(moved, false) | std::exchange(linear.moved, false); }
+  bool take_moved() {
+    const bool own = std::exchange(moved, false);
+    return std::exchange(linear.moved, false) || own;
+  }
 
   bool moved = false;
   device::GpuArray<float> hidden;
