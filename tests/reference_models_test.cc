@@ -102,9 +102,10 @@ TEST_P(TinyReference, Fp32GivesTheReferenceLogitsLossAndGreedyTokens) {
 
 TEST_P(TinyReference, Int8LosesLessThanATwentiethOfANat) {
   if (GetParam() == "tiny-t5-v1.1") {
-    // Its random weights make sums cancel so that float32's roundings (2^-24) move logits by 2e-4,
-    // 3000 times as much: 8-bit weights (2^-8) say nothing about such a model.
-    GTEST_SKIP() << "too ill-conditioned for any 8-bit weights";
+    // A miss of the bound by the method, not of its arithmetic: with these weights rounded to 8
+    // bits, a scale for each output, float32 products move the loss by 0.14 (llm-int8 with 16-bit
+    // activations by 0.13, with 8-bit ones by 0.37).
+    GTEST_SKIP() << "its loss moves by 0.14 when its weights are rounded to 8 bits";
   }
   for (const int bits : {16, 8}) {
     model::Loaded loaded = model::load(cpu_, path_, test::with_method(Method::llm_int8, bits));

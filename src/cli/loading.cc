@@ -57,6 +57,8 @@ LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   progress.finish();
   throw_if_interrupted();
+  if (options.verbose && !result.loaded.gpu_problem.empty())
+    fmt::print(stderr, "octet: on the CPU: {}\n", result.loaded.gpu_problem);
   if (variant.report_kept) report_kept(result.loaded, options.verbose);
   return result;
 }

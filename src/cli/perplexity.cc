@@ -84,12 +84,6 @@ Scored windows_of_ids(const PerplexityCommand& command, const model::Architectur
   return {.windows = {ids}, .text_tokens = count};
 }
 
-int64_t longest(const std::vector<evaluate::Window>& windows) {
-  size_t length = 0;
-  for (const evaluate::Window& window : windows) length = std::max(length, window.size());
-  return static_cast<int64_t>(length);
-}
-
 /// The methods one after the other, the reference beside each.
 class PerplexityRun {
  public:
@@ -177,8 +171,8 @@ class PerplexityRun {
 
   std::unique_ptr<evaluate::ModelSource> source_of(model::Loaded& loaded,
                                                    const Precision& precision) {
-    return std::make_unique<evaluate::ModelSource>(loaded.model, cpu_, longest(scored_.windows),
-                                                   precision.activation_bits);
+    return std::make_unique<evaluate::ModelSource>(
+        loaded.model, cpu_, evaluate::longest_window(scored_.windows), precision.activation_bits);
   }
 
   Row run_method(const Precision& precision) {
@@ -233,7 +227,7 @@ class PerplexityRun {
     object["text_tokens"] = scored_.text_tokens;
     object["tokens"] = evaluate::predicted_tokens(scored_.windows);
     object["windows"] = scored_.windows.size();
-    object["ctx_size"] = longest(scored_.windows);
+    object["ctx_size"] = evaluate::longest_window(scored_.windows);
     if (command_.reference) object["reference"] = *command_.reference;
     object["isa"] = device::name(cpu_.isa());
     object["threads"] = cpu_.team().size();

@@ -36,25 +36,37 @@ void zero_gpu(void* memory, int64_t bytes, Stream stream);
 /// Throws Error naming `what` when a launch before failed.
 void check_launch(const char* what);
 
-/// An array in the memory of one GPU.
-template <typename T>
-class GpuArray {
+/// Where arrays lie: a GPU's memory, or host memory that it copies from and to at full speed.
+struct OnGpu {
+  static void* allocate(int64_t bytes) { return allocate_gpu(bytes); }
+  static void free(void* memory) noexcept { free_gpu(memory); }
+};
+struct Pinned {
+  static void* allocate(int64_t bytes) { return allocate_pinned(bytes); }
+  static void free(void* memory) noexcept { free_pinned(memory); }
+};
+
+/// Owns elements whose content is undefined at first.
+template <typename T, typename Place>
+class PlacedArray {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  GpuArray() = default;
-  explicit GpuArray(int64_t size) : size_(size) {
-    if (size > 0) data_ = static_cast<T*>(allocate_gpu(size * static_cast<int64_t>(sizeof(T))));
+  PlacedArray() = default;
+  explicit PlacedArray(int64_t size) : size_(size) {
+    if (size > 0) data_ = static_cast<T*>(Place::allocate(bytes()));
   }
-  /// Copies; the host's elements may go when it returns.
-  GpuArray(std::span<const T> host, Stream stream) : GpuArray(static_cast<int64_t>(host.size())) {
+  /// Copies to a GPU; the host's elements may go when it returns.
+  PlacedArray(std::span<const T> host, Stream stream)
+      : PlacedArray(static_cast<int64_t>(host.size())) {
+    static_assert(std::is_same_v<Place, OnGpu>);
     if (size_ == 0) return;
     copy_to_gpu(data_, host.data(), bytes(), stream);
     synchronize(stream);
   }
-  ~GpuArray() { free_gpu(data_); }
-  GpuArray(GpuArray&& other) noexcept { *this = std::move(other); }
-  GpuArray& operator=(GpuArray&& other) noexcept {
+  ~PlacedArray() { Place::free(data_); }
+  PlacedArray(PlacedArray&& other) noexcept { *this = std::move(other); }
+  PlacedArray& operator=(PlacedArray&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
@@ -67,8 +79,8 @@ class GpuArray {
   /// Makes room for at least `size` elements; true when the array moved and lost its content.
   bool ensure(int64_t size) {
     if (size <= size_) return false;
-    *this = GpuArray();
-    *this = GpuArray(size);
+    *this = PlacedArray();  // first, so that both need not fit
+    *this = PlacedArray(size);
     return true;
   }
 
@@ -77,33 +89,9 @@ class GpuArray {
   int64_t size_ = 0;
 };
 
-/// Host memory that a GPU copies from and to at full speed.
 template <typename T>
-class PinnedArray {
- public:
-  PinnedArray() = default;
-  explicit PinnedArray(int64_t size) : size_(size) {
-    if (size > 0) data_ = static_cast<T*>(allocate_pinned(size * static_cast<int64_t>(sizeof(T))));
-  }
-  ~PinnedArray() { free_pinned(data_); }
-  PinnedArray(PinnedArray&& other) noexcept { *this = std::move(other); }
-  PinnedArray& operator=(PinnedArray&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  T* data() { return data_; }
-  int64_t size() const { return size_; }
-  bool ensure(int64_t size) {
-    if (size <= size_) return false;
-    *this = PinnedArray();
-    *this = PinnedArray(size);
-    return true;
-  }
-
- private:
-  T* data_ = nullptr;
-  int64_t size_ = 0;
-};
+using GpuArray = PlacedArray<T, OnGpu>;
+template <typename T>
+using PinnedArray = PlacedArray<T, Pinned>;
 
 }  // namespace octet::device

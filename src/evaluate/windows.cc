@@ -34,6 +34,12 @@ void drop_short(std::vector<Window>& windows) {
   std::erase_if(windows, [](const Window& window) { return window.size() < 2; });
 }
 
+int64_t longest_window(std::span<const Window> windows) {
+  int64_t longest = 0;
+  for (const Window& window : windows) longest = std::max(longest, std::ssize(window));
+  return longest;
+}
+
 int64_t predicted_tokens(std::span<const Window> windows) {
   int64_t sum = 0;
   for (const Window& window : windows) sum += static_cast<int64_t>(window.size()) - 1;

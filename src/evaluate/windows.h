@@ -22,6 +22,9 @@ Window document_window(std::span<const int32_t> tokens, std::optional<int32_t> b
 /// Takes out windows in which nothing is predicted (fewer than two tokens).
 void drop_short(std::vector<Window>& windows);
 
+/// Tokens of the longest window; 0 of none.
+int64_t longest_window(std::span<const Window> windows);
+
 /// Tokens that are predicted: the length of each window less one.
 int64_t predicted_tokens(std::span<const Window> windows);
 

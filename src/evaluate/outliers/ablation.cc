@@ -16,12 +16,6 @@ namespace {
 using model::LinearSlot;
 using tensor::MatrixView;
 
-int64_t longest_of(std::span<const Window> windows) {
-  int64_t longest = 0;
-  for (const Window& window : windows) longest = std::max(longest, std::ssize(window));
-  return longest;
-}
-
 /// `count` of the dimensions that are not in `taken`, ascending.
 std::vector<int32_t> draw(int64_t count, int64_t hidden_size, const std::vector<int32_t>& taken,
                           uint64_t seed) {
@@ -76,7 +70,7 @@ void measure_attention(device::Cpu& cpu, model::Model& model, std::span<const Wi
     if (trial == 0) rows += static_cast<double>(qkv.rows);
     passes.within(rows / total_rows);
   };
-  runtime::Session session(model, cpu, longest_of(windows));
+  runtime::Session session(model, cpu, longest_window(windows));
   const runtime::SequenceId sequence = session.open();
   for (const Window& window : windows) {
     session.truncate(sequence, 0);
@@ -95,7 +89,7 @@ void zero(std::span<const int32_t> dimensions, MatrixView<float> input) {
 
 void measure_perplexity(device::Cpu& cpu, model::Model& model, std::span<const Window> windows,
                         Ablated& set, int activation_bits, Passes& passes) {
-  ModelSource source(model, cpu, longest_of(windows), activation_bits);
+  ModelSource source(model, cpu, longest_window(windows), activation_bits);
   if (!set.dimensions.empty()) {
     model::PassObserver observer;
     observer.input = [&set](int64_t, model::LinearId id, MatrixView<float> input) {

@@ -15,12 +15,6 @@ using linear::kLayerKinds;
 using linear::LayerKind;
 using linear::Precision;
 
-int64_t longest_of(std::span<const Window> windows) {
-  int64_t longest = 0;
-  for (const Window& window : windows) longest = std::max(longest, std::ssize(window));
-  return longest;
-}
-
 std::vector<ColumnShare> count_columns(device::Cpu& cpu, model::Model& model,
                                        std::span<const Window> windows,
                                        const std::vector<float>& thresholds) {
@@ -30,7 +24,7 @@ std::vector<ColumnShare> count_columns(device::Cpu& cpu, model::Model& model,
   observer.input = [&](int64_t layer, model::LinearId id, tensor::MatrixView<const float> input) {
     tracker.see(layer, id, input);
   };
-  runtime::Session session(model, cpu, longest_of(windows));
+  runtime::Session session(model, cpu, longest_window(windows));
   const runtime::SequenceId sequence = session.open();
   for (const Window& window : windows) {
     session.truncate(sequence, 0);
@@ -61,7 +55,7 @@ class Study {
       : cpu_(cpu),
         options_(options),
         windows_(windows),
-        reference_(reference, cpu, longest_of(windows), 16) {
+        reference_(reference, cpu, longest_window(windows), 16) {
     study_.base = options.base;
     study_.base.kind_thresholds = {};
     study_.thresholds = options.thresholds;
@@ -119,7 +113,7 @@ class Study {
     };
     at(0);
     model::Loaded loaded = options_.load(precision);
-    ModelSource source(loaded.model, cpu_, longest_of(windows_), precision.activation_bits);
+    ModelSource source(loaded.model, cpu_, longest_window(windows_), precision.activation_bits);
     ThresholdPoint point;
     point.result =
         perplexity(cpu_.team(), source, windows_, {.reference = &reference_, .progress = at});

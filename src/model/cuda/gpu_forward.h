@@ -26,13 +26,8 @@ class GpuScratch {
   GpuScratch(const Architecture& architecture, int multiprocessors);
 
   /// Grows an array; notes when it moved.
-  template <typename T>
-  T* room(device::GpuArray<T>& array, int64_t size) {
-    moved |= array.ensure(size);
-    return array.data();
-  }
-  template <typename T>
-  T* room(device::PinnedArray<T>& array, int64_t size) {
+  template <typename T, typename Place>
+  T* room(device::PlacedArray<T, Place>& array, int64_t size) {
     moved |= array.ensure(size);
     return array.data();
   }

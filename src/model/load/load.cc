@@ -12,7 +12,6 @@
 #include "checkpoint/json_text.h"
 #include "device/gpu.h"
 #include "model/families/families.h"
-#include "model/gpu_model.h"
 #include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
 #include "model/load/packer.h"
@@ -95,17 +94,15 @@ Loaded load_model(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
 
 namespace {
 
-void place(Model& model, const LoadOptions& options) {
+void place(Loaded& loaded, const LoadOptions& options) {
+  Model& model = loaded.model;
   if (options.place == LoadOptions::Place::cpu) return;
   if (options.place == LoadOptions::Place::gpu) return model.move_to_gpu(options.gpu);
-  if (device::list_gpus().gpus.empty() ||
-      !reason_against_gpu(model.architecture(), model.precision()).empty()) {
-    return;
-  }
+  if (device::list_gpus().gpus.empty()) return;
   try {
     model.move_to_gpu(options.gpu);
-  } catch (const Error&) {
-    // It has no room: the weights are still here.
+  } catch (const Error& error) {
+    loaded.gpu_problem = error.what();  // the weights are still here
   }
 }
 
@@ -126,7 +123,7 @@ Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptio
   }
   std::vector<int32_t> ends = generation_end_tokens(*checkpoint);
   if (!ends.empty()) loaded.model.set_end_tokens(std::move(ends));
-  place(loaded.model, options);
+  place(loaded, options);
   return loaded;
 }
 
@@ -136,7 +133,7 @@ Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
   Loaded loaded = pack_model(cpu, weights, describe_architecture(weights.config()), options);
   loaded.tokenizer_problem = "random weights have none";
   loaded.chat_problem = loaded.tokenizer_problem;
-  place(loaded.model, options);
+  place(loaded, options);
   return loaded;
 }
 

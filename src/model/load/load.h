@@ -61,6 +61,7 @@ struct Loaded {
   std::vector<KeptShare> kept;                      ///< `kept` mode only
   std::unique_ptr<chat::ModelChat> chat = {};       ///< null without a chat template …
   std::string chat_problem = {};                    ///< … for this reason
+  std::string gpu_problem = {};  ///< why gpu_if_possible left it on the CPU beside a GPU
 };
 
 /// Opens a Hugging Face directory, a .gguf file or a directory written by save_quantized.
