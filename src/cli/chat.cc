@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kExamples = R"(Examples:
   octet chat -m model.gguf
-  octet chat -m model/ --system "Answer briefly." --temp 0
+  octet chat -m model/ --system "You answer in one sentence." --temp 0
   printf 'What is int8?\nAnd int4?\n' | octet chat -m model/ --json
 
 In the terminal Ctrl-C stops an answer, Ctrl-C at the prompt or Ctrl-D ends. From a pipe every line

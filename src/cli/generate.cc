@@ -31,7 +31,7 @@ constexpr const char* kExamples = R"(Examples:
   octet generate -m model/ -f prompt.txt --temp 0 --json
   echo "Once upon a time" | octet generate -m model/ --method bf16
   octet generate -m model/ --prompt-ids 1,403,407 -n 8 --temp 0
-  octet generate -m model/ --chat --system "Answer briefly." -p "What is the capital of France?")";
+  octet generate -m model/ --chat --system "You answer in one sentence." -p "What is the capital of France?")";
 
 constexpr int64_t kDefaultContext = 4096;
 
