@@ -3,7 +3,10 @@
 together, how long they wait for tokens, and whether each answer is the one that it gets alone.
 
 usage: tools/load-server.py --model MODEL [--octet build/release/octet] [--clients 32] [--leave 8]
-                            [--tokens 64]
+                            [--tokens 256] [--rounds 3]
+
+Every round is followed by octet bench with as many sequences of as many tokens, while the server
+waits: decoding alone, without prompts and clients, is what a server's speed is measured against.
 """
 
 import argparse
@@ -22,7 +25,7 @@ class Client(threading.Thread):
     def __init__(self, port, index, tokens, leaves):
         super().__init__()
         self.port, self.leaves = port, leaves
-        self.fields = {"prompt": "Once upon a time " * (1 + index % 16), "max_tokens": tokens,
+        self.fields = {"prompt": "Once upon a time " * (1 + index % 4), "max_tokens": tokens,
                        "seed": index, "ignore_eos": True, "stream": True, "logprobs": 0}
         self.times, self.text, self.ended = [], "", False
 
@@ -56,13 +59,19 @@ def run(clients):
         client.join()
 
 
-def load(port, arguments):
-    make = [lambda leaves, i=i: Client(port, i, arguments.tokens, leaves)
-            for i in range(arguments.clients)]
-    alone = [each(False) for each in make]
-    for client in alone:
-        run([client])
-    together = [each(i < arguments.leave) for i, each in enumerate(make)]
+def bench(arguments):
+    """Tokens per second that octet bench decodes in a batch of as many as there are clients."""
+    printed = subprocess.run([arguments.octet, "bench", "-m", arguments.model, "-b",
+                              str(arguments.clients), "-n", str(arguments.tokens), "-p", "16",
+                              "--seconds", "1", "--json"],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    return json.loads(printed)["decode"][0]["tokens_per_s"]
+
+
+def play_round(port, arguments, alone):
+    """One load of all clients; whether all is as it was alone, and tokens per second."""
+    together = [Client(port, i, arguments.tokens, i < arguments.leave)
+                for i in range(arguments.clients)]
     begin = time.monotonic()
     run(together)
     seconds = time.monotonic() - begin
@@ -79,8 +88,26 @@ def load(port, arguments):
     print(f"{tokens} tokens in {seconds:.2f} s: {tokens / seconds:.0f} tokens/s; first token after "
           f"{statistics.median(first):.3f} s (median), {percentile(first, .99):.3f} s (p99); gap "
           f"between tokens {statistics.median(gaps) * 1000:.0f} ms (median), "
-          f"{percentile(gaps, .99) * 1000:.0f} ms (p99), {max(gaps) * 1000:.0f} ms (longest)")
-    return equal == len(stayed) and left == arguments.leave
+          f"{percentile(gaps, .99) * 1000:.0f} ms (p99), {max(gaps) * 1000:.0f} ms (longest)",
+          flush=True)
+    return equal == len(stayed) and left == arguments.leave, tokens / seconds
+
+
+def load(port, arguments):
+    alone = [Client(port, i, arguments.tokens, False) for i in range(arguments.clients)]
+    for client in alone:
+        run([client])
+    same, ratios = True, []
+    for _ in range(arguments.rounds):
+        as_alone, speed = play_round(port, arguments, alone)
+        decoding = bench(arguments)
+        ratios.append(speed / decoding)
+        print(f"octet bench: {decoding:.0f} tokens/s; the server reaches {ratios[-1]:.0%}",
+              flush=True)
+        same = same and as_alone
+    if ratios:
+        print(f"the server's speed over octet bench's: {statistics.median(ratios):.0%} (median)")
+    return same
 
 
 def main():
@@ -90,7 +117,8 @@ def main():
     parser.add_argument("--octet", default=root / "build/release/octet")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--leave", type=int, default=8)
-    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     server = subprocess.Popen([arguments.octet, "serve", "-m", arguments.model, "--port", "0",
                                "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

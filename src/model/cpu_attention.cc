@@ -37,23 +37,19 @@ void CpuForwardPass::rotary_angles() {
   const int64_t pairs = rope.rotary_dim / 2;
   scratch_.cos.ensure(rows_ * pairs);
   scratch_.sin.ensure(rows_ * pairs);
-  const auto slices = static_cast<int64_t>(step_.slices.size());
-  for (int64_t s = 0; s < slices; ++s) {
-    const Slice& slice = step_.slices[static_cast<size_t>(s)];
-    const int64_t first = slice_rows_[static_cast<size_t>(s)];
-    for_rows(cpu_, slice.rows, 16 * pairs, [&](int64_t r) {
-      const auto position = static_cast<float>(slice.first_position + r);
-      float* cos = &scratch_.cos[(first + r) * pairs];
-      float* sin = &scratch_.sin[(first + r) * pairs];
-      for (int64_t i = 0; i < pairs; ++i) {
-        // The product in float, as the models were trained and as transformers computes it.
-        const float angle = position * frequencies[static_cast<size_t>(i)];
-        ops::cos_sin(angle, &cos[i], &sin[i]);
-        cos[i] *= rope.attention_factor;
-        sin[i] *= rope.attention_factor;
-      }
-    });
-  }
+  for_rows(cpu_, rows_, 16 * pairs, [&](int64_t row) {
+    const size_t s = slice_of(row);
+    const auto position = static_cast<float>(step_.slices[s].first_position + row - slice_rows_[s]);
+    float* cos = &scratch_.cos[row * pairs];
+    float* sin = &scratch_.sin[row * pairs];
+    for (int64_t i = 0; i < pairs; ++i) {
+      // The product in float, as the models were trained and as transformers computes it.
+      const float angle = position * frequencies[static_cast<size_t>(i)];
+      ops::cos_sin(angle, &cos[i], &sin[i]);
+      cos[i] *= rope.attention_factor;
+      sin[i] *= rope.attention_factor;
+    }
+  });
 }
 
 void CpuForwardPass::try_heads(const PassObserver& observer, const Layer& layer, int64_t index,
@@ -113,24 +109,20 @@ void CpuForwardPass::normalise_heads(const Norm& norm, float* x, int64_t size) {
 void CpuForwardPass::place_keys_and_values(const Layer& layer, int64_t index, int64_t cache_layer) {
   const Architecture& a = architecture_;
   std::atomic<bool> out_of_range{false};
-  for (size_t s = 0; s < step_.slices.size(); ++s) {
-    const Slice& slice = step_.slices[s];
-    for_rows(cpu_, slice.rows, 2 * qkv_.columns, [&](int64_t r) {
-      const int64_t row = slice_rows_[s] + r;
-      prepare_heads(layer, row);
-      const float* key = qkv_.row(row) + a.query_size();
-      if (!write_cache(slice, r, cache_layer, key)) {
-        out_of_range.store(true, std::memory_order_relaxed);
-      }
-    });
-  }
+  for_rows(cpu_, rows_, 2 * qkv_.columns, [&](int64_t row) {
+    prepare_heads(layer, row);
+    if (!write_cache(row, cache_layer, qkv_.row(row) + a.query_size())) {
+      out_of_range.store(true, std::memory_order_relaxed);
+    }
+  });
   if (out_of_range.load()) fail_cache(index);
 }
 
-bool CpuForwardPass::write_cache(const Slice& slice, int64_t row, int64_t cache_layer,
-                                 const float* keys) {
+bool CpuForwardPass::write_cache(int64_t row, int64_t cache_layer, const float* keys) {
   const Architecture& a = architecture_;
-  const int64_t position = slice.first_position + row;
+  const size_t s = slice_of(row);
+  const Slice& slice = step_.slices[s];
+  const int64_t position = slice.first_position + row - slice_rows_[s];
   const int64_t page = slice.pages[position / ops::kPagePositions];
   bool fits = true;
   for (int64_t h = 0; h < a.kv_heads; ++h) {
@@ -145,13 +137,11 @@ bool CpuForwardPass::write_cache(const Slice& slice, int64_t row, int64_t cache_
 void CpuForwardPass::place_source_keys_and_values(MatrixView<float> keys, int64_t index,
                                                   int64_t cache_layer) {
   std::atomic<bool> out_of_range{false};
-  for (size_t s = 0; s < step_.slices.size(); ++s) {
-    for_rows(cpu_, step_.slices[s].rows, keys.columns, [&](int64_t r) {
-      if (!write_cache(step_.slices[s], r, cache_layer, keys.row(slice_rows_[s] + r))) {
-        out_of_range.store(true, std::memory_order_relaxed);
-      }
-    });
-  }
+  for_rows(cpu_, rows_, keys.columns, [&](int64_t row) {
+    if (!write_cache(row, cache_layer, keys.row(row))) {
+      out_of_range.store(true, std::memory_order_relaxed);
+    }
+  });
   if (out_of_range.load()) fail_cache(index);
 }
 

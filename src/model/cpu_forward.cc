@@ -47,16 +47,14 @@ void CpuForwardPass::look_up_tokens(MatrixView<float> out) {
 
 void CpuForwardPass::add_positions() {
   const Architecture& a = architecture_;
-  for (size_t s = 0; s < step_.slices.size(); ++s) {
-    const Slice& slice = step_.slices[s];
-    for (int64_t r = 0; r < slice.rows; ++r) {
-      const float* position =
-          &weights_
-               .position_embedding[(slice.first_position + r + a.position_offset) * a.hidden_size];
-      float* hidden = hidden_.row(slice_rows_[s] + r);
-      for (int64_t i = 0; i < a.hidden_size; ++i) hidden[i] += position[i];
-    }
-  }
+  for_rows(cpu_, rows_, a.hidden_size, [&](int64_t row) {
+    const size_t s = slice_of(row);
+    const int64_t position = step_.slices[s].first_position + row - slice_rows_[s];
+    const float* values =
+        &weights_.position_embedding[(position + a.position_offset) * a.hidden_size];
+    float* hidden = hidden_.row(row);
+    for (int64_t i = 0; i < a.hidden_size; ++i) hidden[i] += values[i];
+  });
 }
 
 MatrixView<float> CpuForwardPass::normalised(const Norm& norm, MatrixView<float> x,

@@ -76,7 +76,7 @@ class CpuForwardPass final : public ForwardPass {
   void prepare_heads(const Layer& layer, int64_t row);
   void normalise_heads(const Norm& norm, float* x, int64_t size);
   /// False when a value does not fit the cache.
-  bool write_cache(const Slice& slice, int64_t row, int64_t cache_layer, const float* keys);
+  bool write_cache(int64_t row, int64_t cache_layer, const float* keys);
 
   device::Cpu& cpu_;
   KvCache& cache_;

@@ -2,6 +2,7 @@
 #include "model/forward.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 
@@ -176,12 +177,11 @@ void ForwardPass::logits(MatrixView<float> out) {
   // Only the wanted rows go on. The slices move with them, for methods that depend on the whole
   // call.
   std::vector<int64_t> calls;
-  int64_t slice = -1;
+  std::optional<size_t> slice;
   for (int64_t i = 0; i < out.rows; ++i) {
     const int64_t row = step_.logit_rows[static_cast<size_t>(i)];
     OCTET_CHECK(row >= i && row < rows_);
-    const auto next = std::upper_bound(slice_rows_.begin(), slice_rows_.end(), row);
-    if (const int64_t of_row = next - slice_rows_.begin(); of_row != slice) {
+    if (const size_t of_row = slice_of(row); of_row != slice) {
       slice = of_row;
       calls.push_back(i);
     }

@@ -2,6 +2,7 @@
 // description asks for. Where and how the operations run is a subclass's business.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -95,6 +96,12 @@ class ForwardPass {
   std::string place(int64_t layer) const;
   [[noreturn]] void fail_input(int64_t layer, std::string_view what, int64_t row) const;
   [[noreturn]] void fail_cache(int64_t index) const;
+
+  /// Index of the slice that a row belongs to.
+  size_t slice_of(int64_t row) const {
+    return static_cast<size_t>(std::ranges::upper_bound(slice_rows_, row) - slice_rows_.begin() -
+                               1);
+  }
 
   const Architecture& architecture_;
   const Weights& weights_;

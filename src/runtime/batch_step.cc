@@ -131,7 +131,7 @@ namespace {
 /// What is made of one row of logits: the score of a prompt's token, or the next token.
 struct RowTask {
   ActiveRequest* request;
-  std::span<float> logits;
+  std::span<const float> logits;
   TokenEvent* score = nullptr;
   TokenEvent chosen = {};
 
@@ -142,11 +142,9 @@ struct RowTask {
       *score = score_token(logits, score->token, top);
       return;
     }
-    std::vector<float> original;
-    if (asked.top_logprobs) original.assign(logits.begin(), logits.end());
     chosen.token = choose(logits, asked.sampling, request->tokens, request->forbidden,
                           asked.sequence, request->tokens.size());
-    if (asked.top_logprobs) chosen = score_token(original, chosen.token, top);
+    if (asked.top_logprobs) chosen = score_token(logits, chosen.token, top);
   }
 };
 

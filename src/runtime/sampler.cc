@@ -2,10 +2,13 @@
 #include "runtime/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "base/error.h"
+#include "device/cpu_features.h"
+#include "ops/softmax/softmax.h"
 
 namespace octet::runtime {
 
@@ -24,9 +27,82 @@ double uniform(uint64_t seed, uint64_t sequence, uint64_t position) {
   return static_cast<double>(bits >> 11) * 0x1.0p-53;
 }
 
-int32_t highest(std::span<const float> logits) {
-  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+float highest_of(std::span<const float> logits) {
+  // Side by side, so that compilers use vectors for it.
+  constexpr size_t kLanes = 16;
+  std::array<float, kLanes> lanes;
+  lanes.fill(-std::numeric_limits<float>::infinity());
+  size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      lanes[lane] = logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
+  }
+  for (; i < logits.size(); ++i) lanes[0] = std::max(lanes[0], logits[i]);
+  return *std::ranges::max_element(lanes);
 }
+
+/// The lowest id among equal ones; 0 where no logit is a number.
+int32_t first_highest(std::span<const float> logits) {
+  const auto at = std::ranges::find(logits, highest_of(logits));
+  return at == logits.end() ? 0 : static_cast<int32_t>(at - logits.begin());
+}
+
+/// The softmax of logits, in blocks; its weights are relative to the highest one's.
+class Softmax {
+ public:
+  Softmax(std::span<const float> logits, float temperature, float highest,
+          std::span<float> weights = {})
+      : logits_(logits),
+        highest_(highest),
+        scale_(std::min(1 / temperature, std::numeric_limits<float>::max())),  // 0 · ∞ is no number
+        sums_((logits.size() + kBlock - 1) / kBlock) {
+    run(logits, weights, sums_);
+    for (const float sum : sums_) sum_ += sum;
+  }
+
+  /// Of all weights.
+  double sum() const { return sum_; }
+  /// The token at which the running sum of weights passes `at`, 0 ≤ at < sum().
+  int32_t token_at(double at) const {
+    size_t block = 0;
+    size_t last = 0;  // that has any weight
+    for (; block < sums_.size() && !(at < sums_[block]); ++block) {
+      at -= sums_[block];
+      if (sums_[block] > 0) last = block;
+    }
+    if (block == sums_.size()) block = last;
+    const size_t first = block * kBlock;
+    const auto logits = logits_.subspan(first, std::min(kBlock, logits_.size() - first));
+    std::array<float, kBlock> weights;
+    float sum = 0;
+    run(logits, weights, {&sum, 1});
+    size_t token = 0;
+    for (size_t i = 0; i < logits.size() && !(at < 0); ++i) {
+      at -= weights[i];
+      if (weights[i] > 0) token = i;
+    }
+    return static_cast<int32_t>(first + token);
+  }
+
+ private:
+  static constexpr auto kBlock = static_cast<size_t>(ops::kSoftmaxBlock);
+
+  void run(std::span<const float> logits, std::span<float> weights, std::span<float> sums) const {
+    static const auto kernel = ops::choose(ops::softmax_kernels(), device::cpu_features()).function;
+    kernel({.x = logits.data(),
+            .count = std::ssize(logits),
+            .highest = highest_,
+            .scale = scale_,
+            .weights = weights.data(),
+            .sums = sums.data()});
+  }
+
+  std::span<const float> logits_;
+  float highest_;
+  float scale_;
+  std::vector<float> sums_;
+  double sum_ = 0;
+};
 
 void penalise(std::span<float> logits, float penalty, std::span<const int32_t> previous) {
   std::vector<int32_t> seen(previous.begin(), previous.end());
@@ -41,7 +117,7 @@ void penalise(std::span<float> logits, float penalty, std::span<const int32_t> p
 struct Candidate {
   float logit;
   int32_t token;
-  double probability;  ///< relative to the most probable token's
+  float weight;  ///< relative to the most probable token's
 };
 
 /// Descending by logit, ties by id, so that the order is the same everywhere.
@@ -55,7 +131,7 @@ std::vector<Candidate> most_probable(std::span<const float> logits, size_t count
   if (count == 0) return heap;
   heap.reserve(count + 1);
   for (size_t i = 0; i < logits.size(); ++i) {
-    const Candidate candidate{logits[i], static_cast<int32_t>(i), 0};
+    const Candidate candidate{logits[i], static_cast<int32_t>(i), 1};
     if (heap.size() == count && !before(candidate, heap.front())) continue;
     if (logits[i] == -std::numeric_limits<float>::infinity()) continue;
     heap.push_back(candidate);
@@ -68,36 +144,28 @@ std::vector<Candidate> most_probable(std::span<const float> logits, size_t count
   return heap;
 }
 
-/// All of them, in the order of their ids.
-std::vector<Candidate> all_candidates(std::span<const float> logits) {
-  std::vector<Candidate> list;
-  list.reserve(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] == -std::numeric_limits<float>::infinity()) continue;
-    list.push_back({logits[i], static_cast<int32_t>(i), 0});
-  }
-  return list;
-}
-
-/// What top-k, min-p and top-p leave, handed out with the most probable one first; without any of
-/// them all tokens, in the order of their ids. A vocabulary is not sorted for the few that a draw
-/// looks at: what is not handed out yet is a heap.
+/// What top-k, min-p and top-p leave, the most probable one first. A vocabulary is not sorted for
+/// the few that a draw looks at: what is not handed out yet is a heap.
 class Candidates {
  public:
-  Candidates(std::span<const float> logits, const Sampling& sampling) {
-    const bool few = sampling.top_k > 0 && static_cast<size_t>(sampling.top_k) < logits.size();
-    heap_ =
-        few ? most_probable(logits, static_cast<size_t>(sampling.top_k)) : all_candidates(logits);
-    OCTET_CHECK(!heap_.empty());
-    set_probabilities(sampling.temperature);
-    if (!few && sampling.min_p <= 0 && sampling.top_p >= 1) {
-      ordered_ = std::move(heap_);
-      return;
+  Candidates(std::span<const float> logits, const Sampling& sampling, float highest) {
+    double sum = 0;
+    if (cuts_at_k(logits, sampling)) {
+      heap_ = most_probable(logits, static_cast<size_t>(sampling.top_k));
+      sum = weigh(sampling.temperature, highest);
+      const double least = least_weight(sampling, sum, heap_.size());
+      std::erase_if(heap_, [&](const Candidate& c) { return c.weight < least; });
+    } else {
+      sum = gather(logits, sampling, highest);
     }
-    cut(sampling);
+    cut(sampling, sum);
   }
 
-  /// Unnormalised probability of all of them.
+  static bool cuts_at_k(std::span<const float> logits, const Sampling& sampling) {
+    return sampling.top_k > 0 && static_cast<size_t>(sampling.top_k) < logits.size();
+  }
+
+  /// Of their weights.
   double sum() const { return sum_; }
   bool done() const { return next_ == ordered_.size() && heap_.empty(); }
   Candidate next() {
@@ -113,31 +181,44 @@ class Candidates {
     heap_.pop_back();
     return first;
   }
-  void set_probabilities(double temperature) {
-    double highest_logit = heap_.front().logit;
-    for (const Candidate& c : heap_) highest_logit = std::max<double>(highest_logit, c.logit);
-    for (Candidate& candidate : heap_) {
-      candidate.probability = std::exp((candidate.logit - highest_logit) / temperature);
-      sum_ += candidate.probability;
-    }
-  }
-  void cut(const Sampling& sampling) {
-    // The n tokens from one of top-p's on hold more than 1 − top_p, so that one, the most probable
-    // of them, holds more than 1/n of that; half of it leaves room for rounding.
+  /// A weight that every token has which min-p and top-p leave of `count` ones that hold `sum`: the
+  /// n tokens from one of top-p's on hold more than 1 − top_p, so that one, the most probable of
+  /// them, holds more than 1/n of that; half of it leaves room for rounding.
+  static double least_weight(const Sampling& sampling, double sum, size_t count) {
     const double in_top_p =
-        .5 * std::max(0., 1 - double{sampling.top_p}) * sum_ / static_cast<double>(heap_.size());
-    const double least = std::min(1., std::max<double>(sampling.min_p, in_top_p));
-    std::erase_if(heap_, [&](const Candidate& c) { return c.probability < least; });
+        .5 * std::max(0., 1 - double{sampling.top_p}) * sum / static_cast<double>(count);
+    return std::min(1., std::max<double>(sampling.min_p, in_top_p));
+  }
+  /// Gives the heap's candidates their weights and returns the sum.
+  double weigh(float temperature, float highest) {
+    std::vector<float> logits;
+    std::vector<float> weights(heap_.size());
+    for (const Candidate& candidate : heap_) logits.push_back(candidate.logit);
+    const Softmax softmax(logits, temperature, highest, weights);
+    for (size_t i = 0; i < heap_.size(); ++i) heap_[i].weight = weights[i];
+    return softmax.sum();
+  }
+  /// Puts those that can be left into the heap and returns the sum of all.
+  double gather(std::span<const float> logits, const Sampling& sampling, float highest) {
+    std::vector<float> weights(logits.size());
+    const Softmax softmax(logits, sampling.temperature, highest, weights);
+    const double least = least_weight(sampling, softmax.sum(), logits.size());
+    for (size_t i = 0; i < logits.size(); ++i) {
+      if (weights[i] >= least) heap_.push_back({logits[i], static_cast<int32_t>(i), weights[i]});
+    }
+    return softmax.sum();
+  }
+  /// Leaves what top-p does, of candidates and others that hold `sum`.
+  void cut(const Sampling& sampling, double sum) {
     std::ranges::make_heap(heap_, after);
-    const double wanted = double{sampling.top_p} * sum_;
-    sum_ = 0;
     if (sampling.top_p >= 1) {
-      for (const Candidate& candidate : heap_) sum_ += candidate.probability;
+      for (const Candidate& candidate : heap_) sum_ += candidate.weight;
       return;
     }
+    const double wanted = double{sampling.top_p} * sum;
     while (!heap_.empty() && (ordered_.empty() || sum_ < wanted)) {
       ordered_.push_back(pop());
-      sum_ += ordered_.back().probability;
+      sum_ += ordered_.back().weight;
     }
     heap_.clear();
   }
@@ -149,12 +230,20 @@ class Candidates {
 };
 
 int32_t draw(std::span<const float> logits, const Sampling& sampling, double random) {
-  Candidates candidates(logits, sampling);
+  const float highest = highest_of(logits);
+  OCTET_CHECK(highest > -std::numeric_limits<float>::infinity());
+  const bool all =
+      !Candidates::cuts_at_k(logits, sampling) && sampling.min_p <= 0 && sampling.top_p >= 1;
+  if (all) {
+    const Softmax softmax(logits, sampling.temperature, highest);
+    return softmax.token_at(random * softmax.sum());
+  }
+  Candidates candidates(logits, sampling, highest);
   double remaining = random * candidates.sum();
   Candidate candidate{};
   while (!candidates.done()) {
     candidate = candidates.next();
-    remaining -= candidate.probability;
+    remaining -= candidate.weight;
     if (remaining < 0) break;
   }
   return candidate.token;
@@ -169,28 +258,31 @@ std::vector<int32_t> most_probable_tokens(std::span<const float> logits, size_t 
 }
 
 double log_sum_exp(std::span<const float> logits) {
-  const double highest_logit = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (float logit : logits) sum += std::exp(static_cast<double>(logit) - highest_logit);
-  return highest_logit + std::log(sum);
+  const float highest = highest_of(logits);
+  if (!std::isfinite(highest)) return highest;
+  return highest + std::log(Softmax(logits, 1, highest).sum());
 }
 
-int32_t choose(std::span<float> logits, const Sampling& sampling, std::span<const int32_t> previous,
-               std::span<const int32_t> forbidden, uint64_t sequence, uint64_t position) {
-  if (sampling.repeat_penalty != 1) penalise(logits, sampling.repeat_penalty, previous);
-  for (int32_t token : forbidden) {
-    logits[static_cast<size_t>(token)] = -std::numeric_limits<float>::infinity();
+int32_t choose(std::span<const float> logits, const Sampling& sampling,
+               std::span<const int32_t> previous, std::span<const int32_t> forbidden,
+               uint64_t sequence, uint64_t position) {
+  std::vector<float> changed;
+  if (sampling.repeat_penalty != 1 || !forbidden.empty()) {
+    changed.assign(logits.begin(), logits.end());
+    if (sampling.repeat_penalty != 1) penalise(changed, sampling.repeat_penalty, previous);
+    for (const int32_t token : forbidden)
+      changed[static_cast<size_t>(token)] = -std::numeric_limits<float>::infinity();
+    logits = changed;
   }
-  if (sampling.temperature <= 0) return highest(logits);
+  if (sampling.temperature <= 0) return first_highest(logits);
   return draw(logits, sampling, uniform(sampling.seed, sequence, position));
 }
 
-Sampled sample(std::span<float> logits, const Sampling& sampling, std::span<const int32_t> previous,
-               std::span<const int32_t> forbidden, uint64_t sequence, uint64_t position) {
-  const double normaliser = log_sum_exp(logits);
-  const std::vector<float> original(logits.begin(), logits.end());
+Sampled sample(std::span<const float> logits, const Sampling& sampling,
+               std::span<const int32_t> previous, std::span<const int32_t> forbidden,
+               uint64_t sequence, uint64_t position) {
   const int32_t chosen = choose(logits, sampling, previous, forbidden, sequence, position);
-  return {chosen, static_cast<float>(original[static_cast<size_t>(chosen)] - normaliser)};
+  return {chosen, static_cast<float>(logits[static_cast<size_t>(chosen)] - log_sum_exp(logits))};
 }
 
 }  // namespace octet::runtime

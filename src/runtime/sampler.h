@@ -18,10 +18,11 @@ struct Sampling {
   uint64_t seed = 0;
 };
 
-/// The next token from `logits` (changed in place by `forbidden` and the penalty), drawn by
-/// (sampling.seed, sequence, position). `forbidden` tokens are never chosen.
-int32_t choose(std::span<float> logits, const Sampling& sampling, std::span<const int32_t> previous,
-               std::span<const int32_t> forbidden, uint64_t sequence, uint64_t position);
+/// The next token from `logits`, drawn by (sampling.seed, sequence, position); `forbidden` tokens
+/// are never chosen. The same on every instruction set.
+int32_t choose(std::span<const float> logits, const Sampling& sampling,
+               std::span<const int32_t> previous, std::span<const int32_t> forbidden,
+               uint64_t sequence, uint64_t position);
 
 struct Sampled {
   int32_t token = 0;
@@ -29,13 +30,15 @@ struct Sampled {
 };
 
 /// The same with the token's log-probability.
-Sampled sample(std::span<float> logits, const Sampling& sampling, std::span<const int32_t> previous,
-               std::span<const int32_t> forbidden, uint64_t sequence, uint64_t position);
+Sampled sample(std::span<const float> logits, const Sampling& sampling,
+               std::span<const int32_t> previous, std::span<const int32_t> forbidden,
+               uint64_t sequence, uint64_t position);
 
 /// The ids of the `count` highest logits, descending, ties by id; of fewer where there are fewer.
 std::vector<int32_t> most_probable_tokens(std::span<const float> logits, size_t count);
 
-/// log Σ exp(logits), in double, in index order.
+/// log Σ exp(logits): blocks of ops::kSoftmaxBlock terms summed in float32, the blocks in double;
+/// within 2e-6, and the same bits on every instruction set.
 double log_sum_exp(std::span<const float> logits);
 
 }  // namespace octet::runtime

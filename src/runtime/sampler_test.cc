@@ -77,6 +77,50 @@ TEST(Sampler, FrequenciesFollowTheSoftmax) {
   }
 }
 
+TEST(Sampler, FrequenciesFollowTheSoftmaxOfALongVocabulary) {
+  // Tokens at the edges of the blocks that are summed, the others impossible.
+  const std::map<int32_t, float> possible = {{3, .5f}, {255, 1.5f}, {256, 0}, {511, 1}, {600, 2}};
+  std::vector<float> logits(700, -std::numeric_limits<float>::infinity());
+  double sum = 0;
+  for (const auto& [token, logit] : possible) {
+    logits[static_cast<size_t>(token)] = logit;
+    sum += std::exp(logit);
+  }
+  EXPECT_NEAR(log_sum_exp(logits), std::log(sum), 2e-6);
+  constexpr int kDraws = 20000;
+  std::map<int32_t, int> counts;
+  for (uint64_t i = 0; i < kDraws; ++i) ++counts[choose(logits, plain(1), {}, {}, 0, i)];
+  EXPECT_EQ(counts.size(), possible.size());
+  for (const auto& [token, logit] : possible) {
+    const double p = std::exp(logit) / sum;
+    EXPECT_NEAR(counts[token], kDraws * p, 5 * std::sqrt(kDraws * p * (1 - p)));
+  }
+}
+
+TEST(Sampler, ATinyTemperatureIsGreedy) {
+  for (const float temperature : {1e-6f, 1e-40f}) {
+    for (uint64_t i = 0; i < 50; ++i) {
+      const int32_t token = draw(plain(temperature), i).token;
+      EXPECT_TRUE(token == 1 || token == 3) << token;
+    }
+  }
+}
+
+TEST(Sampler, LogSumExpIsThatOfDouble) {
+  std::mt19937 random(4);
+  for (const float spread : {.1f, 3.f, 20.f}) {
+    std::normal_distribution<float> normal(5, spread);
+    std::vector<float> logits(50257);
+    for (float& logit : logits) logit = normal(random);
+    const double highest = *std::ranges::max_element(logits);
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(logit - highest);
+    EXPECT_NEAR(log_sum_exp(logits), highest + std::log(sum), 2e-6) << spread;
+  }
+  const std::vector<float> none(5, -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(log_sum_exp(none), none[0]);
+}
+
 TEST(Sampler, CutsLeaveOnlyTheLikeliestTokens) {
   Sampling top_k = plain(5);
   top_k.top_k = 2;
@@ -134,8 +178,7 @@ TEST(Sampler, DrawsEveryTokenThatTheCutsLeaveAndNoOther) {
         std::set<int32_t> drawn;
         // The rarest of 40 tokens has about 1/1000 of the mass: it stays away with e^−30.
         for (uint64_t position = 0; position < 30000; ++position) {
-          std::vector<float> copy = logits;
-          drawn.insert(choose(copy, sampling, {}, {}, 0, position));
+          drawn.insert(choose(logits, sampling, {}, {}, 0, position));
         }
         EXPECT_EQ(drawn, left_by_definition(logits, sampling))
             << top_k << ", " << top_p << ", " << min_p;

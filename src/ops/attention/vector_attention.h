@@ -81,7 +81,7 @@ class Attention {
       while (begin < end && visible_end(begin) <= page * kSlots) ++begin;
       while (begin < end && first_visible(end - 1) >= (page + 1) * kSlots) --end;
       const std::byte* keys = args_.cache + args_.pages[page] * args_.page_stride;
-      multiply_keys(keys, begin, end);
+      multiply_keys(page, keys, begin, end);
       softmax(page, begin, end);
       multiply_values(keys + args_.layout.key_bytes(), begin, end);
     }
@@ -101,11 +101,14 @@ class Attention {
     if (f16_) Isa::split_planes({scaled, d_, 2, s.q.planes + pair * 2 * dk_});
   }
 
-  void multiply_keys(const std::byte* keys, int begin, int end) {
+  /// Scores of the groups of slots before the last visible one; softmax() hides the others.
+  void multiply_keys(int64_t page, const std::byte* keys, int begin, int end) {
     float* scores = scratch_.scores[begin];
+    const int64_t slots = visible_end(end - 1) - page * kSlots;
+    const int64_t groups = slots >= kSlots ? kGroups : (slots + kLanes - 1) / kLanes;
     if (!f16_) {
       multiply_f32(scratch_.q.floats + begin * d_, d_, d_, reinterpret_cast<const float*>(keys),
-                   kGroups, scores, kSlots, end - begin, false);
+                   groups, scores, kSlots, end - begin, false);
       return;
     }
     Isa::multiply({.a = scratch_.q.planes + begin * 2 * dk_,
@@ -115,7 +118,7 @@ class Attention {
                    .k = dk_,
                    .b = reinterpret_cast<const uint16_t*>(keys),
                    .b_type = SixteenBit::f16,
-                   .panels = kGroups,
+                   .panels = groups,
                    .c = scores,
                    .c_stride = kSlots});
   }
