@@ -15,7 +15,7 @@ template <typename... Args>
   throw Refused(kind, fmt::format(format, std::forward<Args>(args)...));
 }
 
-void check_sampling(const Sampling& sampling) {
+void check_sampling(const Sampling& sampling, int64_t vocabulary) {
   const auto between = [](float value, float low, float high) {
     return value >= low && value <= high;  // NaN is not
   };
@@ -26,6 +26,14 @@ void check_sampling(const Sampling& sampling) {
   if (!between(sampling.min_p, 0, 1)) refuse(kKind, "min_p: must lie between 0 and 1");
   if (!between(sampling.repeat_penalty, 1e-3f, 1e3f))
     refuse(kKind, "repeat_penalty: must lie between 0.001 and 1000");
+  if (!between(sampling.presence_penalty, -1e6f, 1e6f) ||
+      !between(sampling.frequency_penalty, -1e6f, 1e6f))
+    refuse(kKind, "presence_penalty, frequency_penalty: must lie between -1e6 and 1e6");
+  for (const auto& [token, bias] : sampling.logit_bias) {
+    if (token < 0 || token >= vocabulary)
+      refuse(kKind, "logit_bias: token id {} is outside the vocabulary of {}", token, vocabulary);
+    if (!between(bias, -1e6f, 1e6f)) refuse(kKind, "logit_bias: must lie between -1e6 and 1e6");
+  }
 }
 
 void check(const Request& request, int64_t vocabulary, int64_t context) {
@@ -41,7 +49,7 @@ void check(const Request& request, int64_t vocabulary, int64_t context) {
   const int top = request.top_logprobs.value_or(0);
   if (top < 0 || top > kMostTopLogprobs)
     refuse(kInvalid, "logprobs: must lie between 0 and {}", kMostTopLogprobs);
-  check_sampling(request.sampling);
+  check_sampling(request.sampling, vocabulary);
   const auto length = std::ssize(request.prompt);
   if (length + (request.max_tokens > 0 ? 1 : 0) > context) {
     refuse(ErrorKind::does_not_fit,

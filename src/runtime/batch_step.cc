@@ -142,8 +142,9 @@ struct RowTask {
       *score = score_token(logits, score->token, top);
       return;
     }
-    chosen.token = choose(logits, asked.sampling, request->tokens, request->forbidden,
-                          asked.sequence, request->tokens.size());
+    chosen.token = choose(logits, asked.sampling,
+                          {.tokens = request->tokens, .prompt_size = asked.prompt.size()},
+                          request->forbidden, asked.sequence, request->tokens.size());
     if (asked.top_logprobs) chosen = score_token(logits, chosen.token, top);
   }
 };

@@ -82,9 +82,9 @@ Generated generate(Session& session, const model::Model& model, std::span<const 
   const int64_t most =
       std::min(options.max_tokens, session.context() - static_cast<int64_t>(prompt.size()));
   while (static_cast<int64_t>(generated.tokens.size()) < most) {
-    const Sampled next =
-        sample({logits.row(0), static_cast<size_t>(logits.columns)}, options.sampling, history,
-               forbidden, /*sequence=*/0, /*position=*/history.size());
+    const Sampled next = sample({logits.row(0), static_cast<size_t>(logits.columns)},
+                                options.sampling, {.tokens = history, .prompt_size = prompt.size()},
+                                forbidden, /*sequence=*/0, /*position=*/history.size());
     if (!options.ignore_eos && contains(ends, next.token)) {
       generated.ended = true;
       break;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "base/error.h"
 #include "device/cpu_features.h"
@@ -104,7 +105,7 @@ class Softmax {
   double sum_ = 0;
 };
 
-void penalise(std::span<float> logits, float penalty, std::span<const int32_t> previous) {
+void penalise_repeats(std::span<float> logits, float penalty, std::span<const int32_t> previous) {
   std::vector<int32_t> seen(previous.begin(), previous.end());
   std::sort(seen.begin(), seen.end());
   seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
@@ -112,6 +113,36 @@ void penalise(std::span<float> logits, float penalty, std::span<const int32_t> p
     float& logit = logits[static_cast<size_t>(token)];
     logit = logit > 0 ? logit / penalty : logit * penalty;
   }
+}
+
+void penalise_generated(std::span<float> logits, const Sampling& sampling,
+                        std::span<const int32_t> generated) {
+  std::map<int32_t, int> times;
+  for (const int32_t token : generated) ++times[token];
+  for (const auto& [token, count] : times) {
+    logits[static_cast<size_t>(token)] -=
+        sampling.presence_penalty + static_cast<float>(count) * sampling.frequency_penalty;
+  }
+}
+
+bool penalises_generated(const Sampling& sampling) {
+  return sampling.presence_penalty != 0 || sampling.frequency_penalty != 0;
+}
+
+/// Whether anything changes the logits before a token is drawn from them.
+bool changes_logits(const Sampling& sampling, std::span<const int32_t> forbidden) {
+  return sampling.repeat_penalty != 1 || penalises_generated(sampling) ||
+         !sampling.logit_bias.empty() || !forbidden.empty();
+}
+
+void change_logits(std::span<float> logits, const Sampling& sampling, const History& history,
+                   std::span<const int32_t> forbidden) {
+  for (const auto& [token, bias] : sampling.logit_bias) logits[static_cast<size_t>(token)] += bias;
+  if (sampling.repeat_penalty != 1)
+    penalise_repeats(logits, sampling.repeat_penalty, history.tokens);
+  if (penalises_generated(sampling)) penalise_generated(logits, sampling, history.generated());
+  for (const int32_t token : forbidden)
+    logits[static_cast<size_t>(token)] = -std::numeric_limits<float>::infinity();
 }
 
 struct Candidate {
@@ -263,25 +294,21 @@ double log_sum_exp(std::span<const float> logits) {
   return highest + std::log(Softmax(logits, 1, highest).sum());
 }
 
-int32_t choose(std::span<const float> logits, const Sampling& sampling,
-               std::span<const int32_t> previous, std::span<const int32_t> forbidden,
-               uint64_t sequence, uint64_t position) {
+int32_t choose(std::span<const float> logits, const Sampling& sampling, const History& history,
+               std::span<const int32_t> forbidden, uint64_t sequence, uint64_t position) {
   std::vector<float> changed;
-  if (sampling.repeat_penalty != 1 || !forbidden.empty()) {
+  if (changes_logits(sampling, forbidden)) {
     changed.assign(logits.begin(), logits.end());
-    if (sampling.repeat_penalty != 1) penalise(changed, sampling.repeat_penalty, previous);
-    for (const int32_t token : forbidden)
-      changed[static_cast<size_t>(token)] = -std::numeric_limits<float>::infinity();
+    change_logits(changed, sampling, history, forbidden);
     logits = changed;
   }
   if (sampling.temperature <= 0) return first_highest(logits);
   return draw(logits, sampling, uniform(sampling.seed, sequence, position));
 }
 
-Sampled sample(std::span<const float> logits, const Sampling& sampling,
-               std::span<const int32_t> previous, std::span<const int32_t> forbidden,
-               uint64_t sequence, uint64_t position) {
-  const int32_t chosen = choose(logits, sampling, previous, forbidden, sequence, position);
+Sampled sample(std::span<const float> logits, const Sampling& sampling, const History& history,
+               std::span<const int32_t> forbidden, uint64_t sequence, uint64_t position) {
+  const int32_t chosen = choose(logits, sampling, history, forbidden, sequence, position);
   return {chosen, static_cast<float>(logits[static_cast<size_t>(chosen)] - log_sum_exp(logits))};
 }
 

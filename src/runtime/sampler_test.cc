@@ -19,8 +19,7 @@ const std::vector<float> kLogits = {1.0f, 3.0f, 2.0f, 3.0f, -1.0f};
 
 Sampled draw(Sampling sampling, uint64_t position, std::vector<int32_t> previous = {},
              std::vector<int32_t> forbidden = {}) {
-  std::vector<float> logits = kLogits;
-  return sample(logits, sampling, previous, forbidden, 0, position);
+  return sample(kLogits, sampling, {.tokens = previous}, forbidden, 0, position);
 }
 
 Sampling plain(float temperature) {
@@ -50,6 +49,31 @@ TEST(Sampler, PenaltyMakesPreviousTokensLessLikelyOnceHoweverOftenTheyAppeared) 
   EXPECT_EQ(draw(sampling, 0, {1, 3}).token, 1);  // 3/1.4 still beats 2
   sampling.repeat_penalty = 1.6f;
   EXPECT_EQ(draw(sampling, 0, {1, 3}).token, 2);
+}
+
+TEST(Sampler, PenaltiesOfGeneratedTokensLeaveThePromptsAlone) {
+  const std::vector<int32_t> tokens = {3, 1, 1};
+  const auto greedy = [&](float presence, float frequency, size_t prompt_size) {
+    Sampling sampling = plain(0);
+    sampling.presence_penalty = presence;
+    sampling.frequency_penalty = frequency;
+    return sample(kLogits, sampling, {tokens, prompt_size}, {}, 0, 0).token;
+  };
+  EXPECT_EQ(greedy(.5f, 0, 3), 1);   // all are of the prompt
+  EXPECT_EQ(greedy(.5f, 0, 1), 3);   // 1 was generated
+  EXPECT_EQ(greedy(.9f, 0, 0), 1);   // both were: 2.1 and 2.1 against 2
+  EXPECT_EQ(greedy(1.1f, 0, 0), 2);  // 1.9 and 1.9
+  EXPECT_EQ(greedy(0, .4f, 0), 3);   // once against twice: 2.6 and 2.2
+  EXPECT_EQ(greedy(-1, 0, 2), 1);    // less than nothing makes likelier
+}
+
+TEST(Sampler, BiasesAreAddedToLogits) {
+  Sampling sampling = plain(0);
+  sampling.logit_bias = {{4, 4.5f}, {1, -100}};
+  const Sampled chosen = sample(kLogits, sampling, {}, {}, 0, 0);
+  EXPECT_EQ(chosen.token, 4);
+  // The log-probability stays that of the model.
+  EXPECT_FLOAT_EQ(chosen.logprob, draw(plain(0), 0).logprob - 4);
 }
 
 TEST(Sampler, TheSameKeysDrawTheSameTokenAndOthersDiffer) {

@@ -55,9 +55,13 @@ TEST_F(SchedulerTest, RefusesWhatCannotFitAndWhatMakesNoSenseAndSaysWhichItIs) {
   EXPECT_EQ(kind([](Request& r) { r.sampling.temperature = NAN; }), kInvalid);
   EXPECT_EQ(kind([](Request& r) { r.sampling.top_p = 2; }), kInvalid);
   EXPECT_EQ(kind([](Request& r) { r.sampling.repeat_penalty = 0; }), kInvalid);
+  EXPECT_EQ(kind([](Request& r) { r.sampling.presence_penalty = NAN; }), kInvalid);
+  EXPECT_EQ(kind([](Request& r) { r.sampling.frequency_penalty = 2e6f; }), kInvalid);
+  EXPECT_EQ(kind([](Request& r) { r.sampling.logit_bias = {{-1, 0.f}}; }), kInvalid);
+  EXPECT_EQ(kind([](Request& r) { r.sampling.logit_bias = {{1, INFINITY}}; }), kInvalid);
   EXPECT_EQ(kind([](Request& r) { r.prompt.resize(200); }), kTooLong);
   EXPECT_EQ(kind([](Request& r) { r.prompt.resize(128); }), kTooLong);  // 132 positions, 128 here
-  EXPECT_EQ(scheduler.statistics().refused, 11);
+  EXPECT_EQ(scheduler.statistics().refused, 15);
   EXPECT_EQ(scheduler.longest_prompt(5), 124);
   Stream fits = scheduler.submit(request(std::vector<int32_t>(124, 1), 5));
   EXPECT_EQ(read_all(fits).tokens.size(), 5u);

@@ -27,6 +27,9 @@ Request random_request(std::mt19937& random, const std::vector<std::vector<int32
                       .top_p = random() % 2 == 0 ? 1.f : .9f,
                       .min_p = 0,
                       .repeat_penalty = random() % 4 == 0 ? 1.3f : 1.f,
+                      .presence_penalty = random() % 4 == 0 ? .7f : 0.f,
+                      .frequency_penalty = random() % 4 == 0 ? .4f : 0.f,
+                      .logit_bias = {{3, random() % 2 == 0 ? 2.f : 0.f}},
                       .seed = random()};
   request.ignore_eos = random() % 2 == 0;
   request.end_tokens = {5, 17};

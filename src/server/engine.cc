@@ -68,6 +68,9 @@ std::vector<int32_t> Engine::chat_tokens(const ChatRequest& request) const {
 
 runtime::Request Engine::scheduler_request(const TextRequest& request, std::vector<int32_t> prompt,
                                            int64_t choice, uint64_t seed) const {
+  std::vector<int32_t> biased;
+  for (const auto& [token, bias] : request.sampling.logit_bias) biased.push_back(token);
+  check_tokens(biased, "logit_bias");
   runtime::Request asked;
   const auto length = static_cast<int64_t>(prompt.size());
   asked.prompt = std::move(prompt);

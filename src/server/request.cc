@@ -3,6 +3,9 @@
 
 #include <fmt/core.h>
 
+#include <charconv>
+#include <cmath>
+
 #include "server/api_error.h"
 #include "server/fields.h"
 
@@ -11,6 +14,7 @@ namespace {
 
 constexpr size_t kMostStops = 16;
 constexpr size_t kLongestStop = 1024;
+constexpr size_t kMostBiases = 1024;
 constexpr int64_t kMostTokens = int64_t{1} << 30;
 
 std::vector<std::string> stop_strings(const Json* value) {
@@ -29,16 +33,28 @@ std::vector<std::string> stop_strings(const Json* value) {
   return stops;
 }
 
-/// What OpenAI's sampler has and this one does not may be there with the value that does nothing.
-void refuse_unsupported(Fields& fields) {
-  for (const char* name : {"frequency_penalty", "presence_penalty"}) {
-    if (fields.number(name, -2, 2).value_or(0) != 0)
-      refuse(name, fmt::format("{} is not supported; use repeat_penalty", name));
+/// {"50256": -100, …}: whether the ids are in the vocabulary is for those to say who know it.
+std::vector<std::pair<int32_t, float>> logit_bias(const Json* value) {
+  constexpr double kMost = 100;
+  std::vector<std::pair<int32_t, float>> biases;
+  if (value == nullptr) return biases;
+  const auto refuse_form = [] {
+    refuse("logit_bias", "logit_bias must be an object of token ids with numbers from -100 to 100");
+  };
+  if (!value->is_object()) refuse_form();
+  if (value->size() > kMostBiases)
+    refuse("logit_bias",
+           fmt::format("logit_bias holds {} tokens; at most {}", value->size(), kMostBiases));
+  for (const auto& [text, bias] : value->items()) {
+    int32_t id = -1;
+    const char* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, id);
+    if (parsed.ec != std::errc() || parsed.ptr != end || id < 0 || !bias.is_number() ||
+        !(std::abs(bias.get<double>()) <= kMost))
+      refuse_form();
+    biases.emplace_back(id, bias.get<float>());
   }
-  if (const Json* bias = fields.any("logit_bias"); bias != nullptr && !bias->empty())
-    refuse("logit_bias", "logit_bias is not supported");
-  fields.ignore(
-      {"user", "safety_identifier", "prompt_cache_key", "metadata", "store", "service_tier"});
+  return biases;
 }
 
 void read_sampling(Fields& fields, TextRequest& request) {
@@ -52,6 +68,9 @@ void read_sampling(Fields& fields, TextRequest& request) {
   // llama-server's name and vLLM's.
   real("repeat_penalty", 0.01, 100, sampling.repeat_penalty);
   real("repetition_penalty", 0.01, 100, sampling.repeat_penalty);
+  real("presence_penalty", -2, 2, sampling.presence_penalty);
+  real("frequency_penalty", -2, 2, sampling.frequency_penalty);
+  sampling.logit_bias = logit_bias(fields.any("logit_bias"));
   // vLLM's -1 and llama-server's 0 both mean all tokens.
   const int64_t top_k = fields.integer("top_k", -1, INT32_MAX).value_or(0);
   sampling.top_k = static_cast<int>(std::max<int64_t>(top_k, 0));
@@ -85,7 +104,8 @@ void read_text_request(Fields& fields, TextRequest& request) {
   }
   request.stream = fields.boolean("stream").value_or(false);
   read_stream_options(fields, request);
-  refuse_unsupported(fields);
+  fields.ignore(
+      {"user", "safety_identifier", "prompt_cache_key", "metadata", "store", "service_tier"});
 }
 
 std::vector<int32_t> token_ids(const Json& list, const char* name) {

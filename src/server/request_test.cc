@@ -1,6 +1,7 @@
 // Requests: what their fields mean, and which are refused.
 #include "server/request.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include "server/api_error.h"
@@ -29,6 +30,19 @@ TEST(Request, DefaultsAreOpenAis) {
   EXPECT_EQ(request.sampling.min_p, 0);
   EXPECT_FALSE(request.has_seed || request.stream || request.echo || request.logprobs);
   EXPECT_FALSE(parse_chat(R"({"messages": [{"role": "user", "content": "a"}]})").max_tokens);
+}
+
+TEST(Request, BiasesAreAnObjectOfTokenIds) {
+  const CompletionRequest request =
+      parse_completion(R"({"prompt": "a", "logit_bias": {"7": -100, "50256": 1.5}})");
+  EXPECT_EQ(request.sampling.logit_bias,
+            (std::vector<std::pair<int32_t, float>>{{7, -100}, {50256, 1.5}}));
+  for (const char* bias : {"5", "[]", R"({"": 1})", R"({"-1": 1})", R"({"1.5": 1})",
+                           R"({"99999999999": 1})", R"({"1": "2"})", R"({"1": 101})"}) {
+    EXPECT_THROW(parse_completion(fmt::format(R"({{"prompt": "a", "logit_bias": {}}})", bias)),
+                 ApiError)
+        << bias;
+  }
 }
 
 TEST(Request, NullCountsAsAbsent) {

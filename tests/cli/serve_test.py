@@ -158,6 +158,16 @@ class Completions(ServedModel):
                                           **{name: 5}).json
             self.assertEqual(answer["usage"]["completion_tokens"], 30)
 
+    def test_biases_and_penalties_change_what_is_chosen(self):
+        asked = {"prompt": "Hello", "max_tokens": 12, "temperature": 0, "ignore_eos": True,
+                 "logprobs": 0}
+        plain = self.server.complete(**asked).json["choices"][0]["logprobs"]["tokens"]
+        only = self.server.complete(**asked, logit_bias={"65": 100}).json["choices"][0]
+        self.assertEqual(len(set(only["logprobs"]["tokens"])), 1)
+        spread = self.server.complete(**asked, presence_penalty=2, frequency_penalty=2)
+        spread = spread.json["choices"][0]["logprobs"]["tokens"]
+        self.assertGreaterEqual(len(set(spread)), len(set(plain)))
+
     def test_bad_requests_are_told_what_is_wrong(self):
         for fields, param in (
                 ({}, "prompt"), ({"prompt": 5}, "prompt"), ({"prompt": []}, "prompt"),
@@ -174,7 +184,11 @@ class Completions(ServedModel):
                 ({"prompt": "a", "stop": [""]}, "stop"), ({"prompt": "a", "stop": 5}, "stop"),
                 ({"prompt": "a", "logprobs": 21}, "logprobs"),
                 ({"prompt": "a", "activation_bits": 12}, "activation_bits"),
-                ({"prompt": "a", "frequency_penalty": 1}, "frequency_penalty"),
+                ({"prompt": "a", "frequency_penalty": 3}, "frequency_penalty"),
+                ({"prompt": "a", "logit_bias": [1]}, "logit_bias"),
+                ({"prompt": "a", "logit_bias": {"x": 1}}, "logit_bias"),
+                ({"prompt": "a", "logit_bias": {"1": 101}}, "logit_bias"),
+                ({"prompt": "a", "logit_bias": {"1000000": 1}}, "logit_bias"),
                 ({"prompt": "a", "stream_options": {}}, "stream_options"),
                 ({"prompt": "a", "colour": "red"}, "colour")):
             with self.subTest(fields=fields):

@@ -84,6 +84,14 @@ class Client(unittest.TestCase):
             "activation_bits": 8})
         self.assertEqual(answer.usage.completion_tokens, 12)
 
+    def test_penalties_and_biases(self):
+        asked = {"prompt": "1, 1, 1, 1,", "max_tokens": 20, "temperature": 0, "logprobs": 0}
+        plain = self.complete(**asked).choices[0].logprobs.tokens
+        spread = self.complete(**asked, presence_penalty=2, frequency_penalty=2)
+        self.assertGreater(len(set(spread.choices[0].logprobs.tokens)), len(set(plain)))
+        only = self.complete(**asked, logit_bias={"28": 100}).choices[0].logprobs.tokens
+        self.assertEqual(len(set(only)), 1)
+
     def test_errors(self):
         with self.assertRaises(openai.BadRequestError) as caught:
             self.complete(prompt="a", temperature=-1)
