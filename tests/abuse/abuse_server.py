@@ -9,6 +9,7 @@ a tiny one made for it unless one is given; long needs one with a context of 409
 """
 
 import argparse
+import os
 import pathlib
 import sys
 import tempfile
@@ -85,6 +86,8 @@ def main():
     if unknown := set(arguments.scenes) - set(SCENES):
         parser.error(f"no such scene: {', '.join(sorted(unknown))}")
     scenes = arguments.scenes or [name for name in SCENES if name != "long"]
+    suppressions = pathlib.Path(__file__).with_name("tsan.suppressions")
+    os.environ.setdefault("TSAN_OPTIONS", f"suppressions={suppressions}")
     with tempfile.TemporaryDirectory(prefix="octet-abuse-") as folder:
         model = arguments.model or write_model(pathlib.Path(folder) / "tiny")
         for scene in scenes:

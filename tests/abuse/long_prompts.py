@@ -29,10 +29,10 @@ def measured(server, action):
                          "generated_tokens_total")}
 
 
-def longest_step(before, after):
-    """The bound of the histogram's highest bucket that has grown."""
-    bounds = [name for name in after if name.startswith("step_seconds_bucket")]
-    total = after["step_seconds_count"] - before["step_seconds_count"]
+def longest(histogram, before, after):
+    """The bound of a histogram's highest bucket that has grown."""
+    bounds = [name for name in after if name.startswith(f"{histogram}_bucket")]
+    total = after[f"{histogram}_count"] - before[f"{histogram}_count"]
     return next(name.split('"')[1] for name in bounds if after[name] - before[name] == total)
 
 
@@ -81,5 +81,6 @@ def run(served, model, *, prompts=4, words=220, tokens=400, context=4096):
             "chunk step alone": lone["step_seconds_sum"] / lone["steps_total"],
             "decode step": decoding["step_seconds_sum"] / max(1, decoding["steps_total"]),
             "step with a chunk": (after["step_seconds_sum"] - before["step_seconds_sum"]) / steps,
-            "longest step at most": longest_step(before, after),
+            "longest step at most": longest("step_seconds", before, after),
+            "longest gap in the server at most": longest("token_gap_seconds", before, after),
             "gap median": gaps[len(gaps) // 2], "gap longest": gaps[-1]}
