@@ -73,6 +73,18 @@ test-clients: build model ## let OpenAI's client, lm-evaluation-harness and sche
 test-page: build model ## drive the server's page in Chromium and leave pictures in build/page
 	tools/test-page build/release/octet .cache/models/SmolLM2-135M-Instruct.Q4_1.gguf
 
+.PHONY: abuse
+abuse: build model ## bad requests, slow clients and stops under load at the server, also under sanitizers
+	cmake --preset debug $(CMAKE_FLAGS)
+	cmake --build --preset debug -j $(JOBS) --target octet
+	cmake --preset tsan $(CMAKE_FLAGS)
+	$(FIXED_ADDRESSES) cmake --build --preset tsan -j $(JOBS) --target octet
+	tests/abuse/abuse_server.py fuzz stop leave --octet build/debug/octet
+	$(FIXED_ADDRESSES) tests/abuse/abuse_server.py stop --octet build/tsan/octet
+	tests/abuse/abuse_server.py slow steady --octet build/release/octet
+	tests/abuse/abuse_server.py long --octet build/release/octet \
+	  --model .cache/models/SmolLM2-135M-Instruct.Q4_1.gguf
+
 .PHONY: fuzz
 fuzz: setup-ci ## run every fuzz target for FUZZ_SECONDS (60)
 	cmake --preset fuzz

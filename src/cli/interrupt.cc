@@ -10,32 +10,45 @@ namespace octet::cli {
 namespace {
 
 std::atomic<bool> pressed{false};
+std::atomic<bool> pressed_again{false};
 static_assert(std::atomic<bool>::is_always_lock_free);  // a signal handler may use it
+
+void handle(int number, void (*handler)(int), int flags) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, nullptr);
+}
 
 void on_interrupt(int) {
   pressed.store(true, std::memory_order_relaxed);
 }
 
-void catch_signal(int number) {
-  struct sigaction action = {};
-  action.sa_handler = on_interrupt;
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigemptyset(&action.sa_mask);
-  sigaction(number, &action, nullptr);
+void on_termination(int) {
+  if (!pressed.exchange(true, std::memory_order_relaxed)) return;
+  pressed_again.store(true, std::memory_order_relaxed);
+  handle(SIGINT, SIG_DFL, 0);
+  handle(SIGTERM, SIG_DFL, 0);
 }
 
 }  // namespace
 
 void catch_interrupts() {
-  catch_signal(SIGINT);
+  handle(SIGINT, on_interrupt, static_cast<int>(SA_RESETHAND));
 }
 
 void catch_termination() {
-  catch_signal(SIGTERM);
+  handle(SIGINT, on_termination, 0);
+  handle(SIGTERM, on_termination, 0);
 }
 
 bool interrupted() {
   return pressed.load(std::memory_order_relaxed);
+}
+
+bool interrupted_again() {
+  return pressed_again.load(std::memory_order_relaxed);
 }
 
 void forget_interrupt() {

@@ -11,11 +11,14 @@ struct Interrupted {};
 /// From now on SIGINT sets a flag once; after that it has its default effect again.
 void catch_interrupts();
 
-/// The same for SIGTERM, which then counts as Ctrl-C.
+/// SIGTERM counts as Ctrl-C, the second of either is a flag of its own, and the third kills.
 void catch_termination();
 
 /// Whether Ctrl-C was pressed.
 bool interrupted();
+
+/// After catch_termination: whether it was pressed again.
+bool interrupted_again();
 
 /// Throws Interrupted when Ctrl-C was pressed.
 void throw_if_interrupted();

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -28,7 +29,8 @@ constexpr const char* kExamples = R"(Examples:
   OCTET_API_KEY=secret octet serve -m model/ --parallel 8 -c 2048
   curl http://127.0.0.1:8080/v1/completions -d '{"prompt": "Once upon a time", "max_tokens": 32}'
 
-SIGTERM and Ctrl-C finish what was accepted, within --stop-time; a second one ends at once.)";
+SIGTERM and Ctrl-C finish what was accepted, within --stop-time. A second
+one ends it at once, and tells its clients; a third kills.)";
 
 constexpr int64_t kDefaultContext = 4096;
 
@@ -105,7 +107,11 @@ void serve_model(const ServeCommand& command, server::Server& server, const std:
   while (!interrupted()) std::this_thread::sleep_for(milliseconds(50));
   log_line(fmt::format("stopping; at most {} s for what was accepted, at once with Ctrl-C again",
                        command.stop_s));
-  server.stop(duration(command.stop_s));
+  auto stopping = std::async(std::launch::async, [&] { server.stop(duration(command.stop_s)); });
+  while (stopping.wait_for(milliseconds(50)) != std::future_status::ready) {
+    if (interrupted_again()) server.hurry();
+  }
+  stopping.get();
   log_line("stopped");
 }
 

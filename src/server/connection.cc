@@ -58,13 +58,13 @@ Connection::~Connection() {
 }
 
 bool Connection::wait_readable(Clock::time_point deadline, bool unless_draining) const {
-  while (!(unless_draining && draining_.load())) {
-    const milliseconds left = until(deadline);
+  for (;;) {
+    const bool last = unless_draining && draining_.load();
+    const milliseconds left = last ? milliseconds(0) : until(deadline);
     const short ready = poll_once(descriptor_, POLLIN, std::min(left, kLook));
     if (ready != 0) return true;
     if (left.count() == 0) return false;
   }
-  return false;
 }
 
 bool Connection::wait_for_request() {

@@ -29,7 +29,7 @@ class Connection : public httplib::Stream {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Owns `descriptor`. While `draining`, requests that have not begun do not begin.
+  /// Owns `descriptor`. While `draining`, requests that have not been sent do not begin.
   Connection(int descriptor, const ConnectionLimits& limits, const std::atomic<bool>& draining);
   ~Connection() override;
   Connection(const Connection&) = delete;

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <string_view>
 
 #include "base/error.h"
 
@@ -17,14 +16,8 @@ namespace {
 
 constexpr int kBacklog = 1024;
 
-/// Told to a client that finds all connections taken.
-constexpr std::string_view kFull =
-    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-    "Content-Type: application/json\r\nContent-Length: 136\r\n\r\n"
-    "{\"error\":{\"message\":\"too many connections are open; try again later\","
-    "\"type\":\"service_unavailable_error\",\"param\":null,\"code\":null}}      ";
-constexpr size_t kFullBody = kFull.size() - (kFull.find("\r\n\r\n") + 4);
-static_assert(kFullBody == 136);
+/// How often the listening thread looks for the end and after those turned away.
+constexpr int kLookMs = 100;
 
 void set_option(int descriptor, int level, int name, int value) {
   ::setsockopt(descriptor, level, name, &value, sizeof value);
@@ -37,15 +30,6 @@ void configure(int descriptor) {
   set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, 60);
   set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, 15);
   set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 4);
-}
-
-void turn_away(int descriptor) {
-  char unread[4096];
-  while (::recv(descriptor, unread, sizeof unread, MSG_DONTWAIT) > 0) {
-  }
-  ::send(descriptor, kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  ::shutdown(descriptor, SHUT_WR);
-  ::close(descriptor);
 }
 
 /// Answers are made anew each time: a part of one has no meaning.
@@ -75,25 +59,32 @@ int HttpServer::bind(const std::string& host, int port) {
 }
 
 void HttpServer::accept_connections() {
-  while (!draining_.load()) {
-    // drain() ends the listening, which poll() reports.
+  TurnedAway turned_away;
+  // Who has connected before the end is still served, and told.
+  for (int late = 0; late < kBacklog; late += draining_.load() ? 1 : 0) {
+    const bool draining = draining_.load();
     pollfd poll = {.fd = svr_sock_, .events = POLLIN, .revents = 0};
-    if (::poll(&poll, 1, 1000) <= 0) continue;
-    const int descriptor = ::accept4(svr_sock_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (descriptor >= 0) {
-      accept_one(descriptor);
-    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (::poll(&poll, 1, draining ? 0 : kLookMs) > 0) {
+      const int descriptor = ::accept4(svr_sock_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (descriptor >= 0) {
+        accept_one(descriptor, turned_away);
+      } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+    } else if (draining) {
+      break;
     }
+    turned_away.sweep();
     join_finished();
   }
+  ::shutdown(svr_sock_, SHUT_RDWR);
 }
 
-void HttpServer::accept_one(int descriptor) {
+void HttpServer::accept_one(int descriptor, TurnedAway& turned_away) {
   configure(descriptor);
   const std::lock_guard lock(mutex_);
-  if (workers_.size() >= most_connections_ || draining_.load()) {
-    turn_away(descriptor);
+  if (workers_.size() >= most_connections_) {
+    turned_away.add(descriptor);
     return;
   }
   auto connection = std::make_unique<Connection>(descriptor, limits_, draining_);
@@ -119,7 +110,7 @@ void HttpServer::accept_one(int descriptor) {
 }
 
 void HttpServer::serve(Connection& connection) {
-  while (!draining_.load() && connection.wait_for_request()) {
+  while (connection.wait_for_request()) {
     // When connections become scarce, none is kept for requests that may come.
     const bool last = draining_.load() || open_connections() * 2 > most_connections_;
     bool closed = false;
@@ -130,8 +121,7 @@ void HttpServer::serve(Connection& connection) {
 }
 
 void HttpServer::drain() {
-  if (draining_.exchange(true)) return;
-  if (svr_sock_ != INVALID_SOCKET) ::shutdown(svr_sock_, SHUT_RDWR);
+  draining_.store(true);
 }
 
 bool HttpServer::wait_until_closed(std::chrono::milliseconds time) {

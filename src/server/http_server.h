@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/connection.h"
+#include "server/turned_away.h"
 
 namespace octet::server {
 
@@ -29,9 +30,10 @@ class HttpServer : public httplib::Server {
 
   /// Starts listening; port 0 takes a free one. Returns the port. Throws Error when that fails.
   int bind(const std::string& host, int port);
-  /// Accepts connections until drain() is called; in a thread of its own.
+  /// Accepts connections until drain() is called, then those that wait, and listens no longer; in a
+  /// thread of its own.
   void accept_connections();
-  /// No more connections and no more requests on those that are open.
+  /// No more connections, and no more requests on those that are open but for what has been sent.
   void drain();
   /// Waits until all connections are closed; false when some are not after `time`.
   bool wait_until_closed(std::chrono::milliseconds time);
@@ -44,7 +46,7 @@ class HttpServer : public httplib::Server {
   Connection& connection();
 
  private:
-  void accept_one(int descriptor);
+  void accept_one(int descriptor, TurnedAway& turned_away);
   void serve(Connection& connection);
   void join_finished();
 

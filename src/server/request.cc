@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kMostStops = 16;
 constexpr size_t kLongestStop = 1024;
 constexpr size_t kMostBiases = 1024;
+/// A template is evaluated for every message before anything is known of the tokens.
+constexpr size_t kMostMessages = 4096;
 constexpr int64_t kMostTokens = int64_t{1} << 30;
 
 std::vector<std::string> stop_strings(const Json* value) {
@@ -160,6 +162,9 @@ void flatten_content(Json& message, size_t index) {
 std::string messages_of(const Json* value) {
   if (value == nullptr || !value->is_array() || value->empty())
     refuse("messages", "messages must be an array of at least one message");
+  if (value->size() > kMostMessages)
+    refuse("messages",
+           fmt::format("messages holds {} messages; at most {}", value->size(), kMostMessages));
   Json messages = *value;
   for (size_t i = 0; i < messages.size(); ++i) {
     Json& message = messages[i];

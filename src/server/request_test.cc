@@ -32,6 +32,17 @@ TEST(Request, DefaultsAreOpenAis) {
   EXPECT_FALSE(parse_chat(R"({"messages": [{"role": "user", "content": "a"}]})").max_tokens);
 }
 
+TEST(Request, HasAtMost4096Messages) {
+  const auto messages = [](size_t count) {
+    std::string list;
+    for (size_t i = 0; i < count; ++i)
+      list += fmt::format(R"({}{{"role": "user", "content": "a"}})", i > 0 ? "," : "");
+    return fmt::format(R"({{"messages": [{}]}})", list);
+  };
+  EXPECT_NO_THROW(parse_chat(messages(4096)));
+  EXPECT_THROW(parse_chat(messages(4097)), ApiError);
+}
+
 TEST(Request, BiasesAreAnObjectOfTokenIds) {
   const CompletionRequest request =
       parse_completion(R"({"prompt": "a", "logit_bias": {"7": -100, "50256": 1.5}})");

@@ -13,6 +13,7 @@
 #include "server/answer.h"
 #include "server/api_error.h"
 #include "server/assets.h"
+#include "server/body.h"
 #include "server/http_server.h"
 #include "server/metrics.h"
 #include "server/model_answers.h"
@@ -56,6 +57,7 @@ class Server::Implementation {
   int start();
   void serve(Engine& engine) { engine_.store(&engine); }
   void stop(std::chrono::milliseconds time);
+  void hurry();
 
  private:
   using Handler = void (Implementation::*)(const Request&, const std::string& body, Response&);
@@ -65,7 +67,6 @@ class Server::Implementation {
   void get(const char* path, Handler handler);
   void post(const char* path, Handler handler);
   void answer(const Request& request, const std::string& body, Response& response, Handler handler);
-  std::string read_body(const Request& request, const httplib::ContentReader& reader);
   void complete_error(Response& response);
   void count(const Request& request, const Response& response);
   Engine& engine() const;
@@ -143,6 +144,10 @@ void Server::Implementation::stop(std::chrono::milliseconds time) {
   http_.close_all();
 }
 
+void Server::Implementation::hurry() {
+  if (Engine* engine = engine_.load()) engine->scheduler().shutdown(Clock::now());
+}
+
 void Server::Implementation::admit(const Request& request) {
   check_route({.method = request.method,
                .path = request.path,
@@ -162,9 +167,10 @@ void Server::Implementation::get(const char* path, Handler handler) {
 
 void Server::Implementation::post(const char* path, Handler handler) {
   http_.Post(path, [this, handler](const Request& request, Response& response,
-                                   const httplib::ContentReader& reader) {
+                                   const httplib::ContentReader&) {
     try {
-      answer(request, read_body(request, reader), response, handler);
+      answer(request, read_body(request, http_.connection(), options_.body_bytes), response,
+             handler);
     } catch (const ApiError& error) {
       http_.connection().close_after_response();
       write_error(response, error);
@@ -181,28 +187,6 @@ void Server::Implementation::answer(const Request& request, const std::string& b
   } catch (const std::exception& error) {
     write_error(response, ApiError(500, error.what()));
   }
-}
-
-std::string Server::Implementation::read_body(const Request& request,
-                                              const httplib::ContentReader& reader) {
-  const size_t limit = options_.body_bytes;
-  const ApiError too_large(413, fmt::format("the body is larger than {} bytes", limit));
-  const std::string length = request.get_header_value("Content-Length");
-  if (!length.empty() && std::strtoull(length.c_str(), nullptr, 10) > limit) throw too_large;
-  if (request.is_multipart_form_data())
-    throw ApiError(400, "the body must be JSON, not a form; send Content-Type: application/json");
-  // Small chunks take more bytes for their lengths than for what they hold.
-  http_.connection().begin_body(8 * limit + (size_t{64} << 10));
-  std::string body;
-  bool fits = true;
-  const bool whole = reader([&](const char* data, size_t size) {
-    fits = body.size() + size <= limit;
-    if (fits) body.append(data, size);
-    return fits;
-  });
-  if (!fits) throw too_large;
-  if (!whole) throw ApiError(400, "the body ends early, or came too slowly");
-  return body;
 }
 
 /// The body of errors that httplib found, in a request that it could not read.
@@ -363,6 +347,10 @@ void Server::serve(Engine& engine) {
 
 void Server::stop(std::chrono::milliseconds time) {
   implementation_->stop(time);
+}
+
+void Server::hurry() {
+  implementation_->hurry();
 }
 
 }  // namespace octet::server

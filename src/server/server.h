@@ -37,6 +37,8 @@ class Server {
   void serve(Engine& engine);
   /// Accepts nothing new, finishes what was accepted within `time`, tells the rest, closes all.
   void stop(std::chrono::milliseconds time);
+  /// Ends the time of a stop() that another thread is in.
+  void hurry();
 
  private:
   class Implementation;

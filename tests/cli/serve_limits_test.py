@@ -14,7 +14,7 @@ import unittest
 
 from cli import CliTest, octet
 from made_model import write_model
-from served import Served, ServedModel
+from served import Answer, Served, ServedModel
 
 KEY = "a secret key"
 
@@ -73,11 +73,31 @@ class Limits(ServedModel):
         self.assertTrue(all(answer.startswith(b"HTTP/1.1 503") for answer in answers[40:]))
         for peer in peers:
             peer.close()
+        self.until_answered()
+
+    def test_who_finds_no_connection_is_told_whatever_it_sends(self):
+        peers = [socket.create_connection(("127.0.0.1", self.server.port)) for _ in range(40)]
+        late = [self.server.connect() for _ in range(20)]
+        for connection in late:
+            connection.connect()
+        time.sleep(.2)  # the server has answered before anything is asked
+        for connection in late:
+            connection.request("POST", "/tokenize", b"a" * 60_000, self.HEADERS)
+        for connection in late:
+            response = connection.getresponse()
+            answer = Answer(response.status, response.headers, response.read())
+            self.expect_api_error(answer, 503, "connections")
+            connection.close()
+        for peer in peers:
+            peer.close()
+        self.until_answered()
+
+    def until_answered(self):
         deadline = time.monotonic() + 30
         while True:
             try:
                 if self.server.get("/health").status == 200:
-                    break
+                    return
             except OSError:
                 pass
             self.assertLess(time.monotonic(), deadline)
@@ -179,6 +199,24 @@ class Stopping(CliTest):
             connection.close()
         status, errors = server.wait()
         self.assertEqual(status, 0, errors)
+
+    def test_a_second_signal_of_either_kind_ends_the_time_and_tells_the_rest(self):
+        for first, second in ((signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM),
+                              (signal.SIGTERM, signal.SIGTERM)):
+            server = self.serve("--stop-time", "600")
+            streams = [server.open_stream(prompt="a" * 100, max_tokens=400, ignore_eos=True, n=30,
+                                          logprobs=20) for _ in range(8)]
+            server.send(first)
+            while b"stopping" not in server.process.stderr.readline():
+                pass
+            server.send(second)
+            ends = [response.read()[-1000:] for _, response in streams]
+            self.assertTrue(all(end.endswith(b"data: [DONE]\n\n") for end in ends), ends)
+            self.assertIn(b"service_unavailable_error", b"".join(ends))
+            for connection, _ in streams:
+                connection.close()
+            status, errors = server.wait()
+            self.assertEqual(status, 0, errors)
 
     def test_an_idle_connection_does_not_hold_it_up(self):
         server = self.serve()

@@ -40,7 +40,8 @@ class Answer:
 class Served:
     """Ends with stop(), or with the test that it is a cleanup of."""
 
-    def __init__(self, model, *arguments, environment=None):
+    def __init__(self, model, *arguments, environment=None, headers=None):
+        self.headers = headers or {}  # of every request that has none of its own
         self.process = subprocess.Popen(
             [OCTET, "serve", "-m", str(model), "--port", "0", "--json", *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -65,7 +66,7 @@ class Served:
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
         own = connection or self.connect()
-        own.request(method, path, body=body, headers=headers or {})
+        own.request(method, path, body=body, headers=self.headers if headers is None else headers)
         response = own.getresponse()
         answer = Answer(response.status, response.headers, response.read())
         if connection is None:
@@ -93,7 +94,8 @@ class Served:
     def open_stream(self, **fields):
         """A connection whose stream has begun, and its response."""
         connection = self.connect()
-        connection.request("POST", "/v1/completions", body=json.dumps({"stream": True, **fields}))
+        connection.request("POST", "/v1/completions", body=json.dumps({"stream": True, **fields}),
+                           headers=self.headers)
         response = connection.getresponse()
         assert response.status == 200, response.read()
         return connection, response
