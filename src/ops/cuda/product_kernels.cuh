@@ -12,6 +12,8 @@ namespace octet::ops::cuda {
 
 constexpr int kProductThreads = 256;
 constexpr int kWarps = kProductThreads / 32;
+/// Groups of 8 outputs of a block of rows_kernel.
+constexpr int kRowsTiles = 2;
 
 /// How the rows of one tensor-core result belong to activation rows.
 template <Element kElement, int kPlanes>
@@ -66,68 +68,124 @@ __device__ inline float2 kept_product(const ProductEpilogue& e, int64_t group, i
   return {c[0] + c[2], c[1] + c[3]};
 }
 
-__device__ __forceinline__ uint4 load_weights(const std::byte* from) {
-#if defined(__CUDA_ARCH__)
-  uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(from));
-  return v;
+__device__ __forceinline__ void copy_chunk(std::byte* shared, const std::byte* global,
+                                           bool inside) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+  const int bytes = inside ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(bytes));
 #else
-  return *reinterpret_cast<const uint4*>(from);
+  *reinterpret_cast<uint4*>(shared) =
+      inside ? *reinterpret_cast<const uint4*>(global) : uint4{0, 0, 0, 0};
 #endif
 }
+
+__device__ __forceinline__ void commit_chunks() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;");
+#endif
+}
+
+template <int kPending>
+__device__ __forceinline__ void wait_for_chunks() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending));
+#endif
+}
+
+/// Weights on their way to one lane: what it reads itself, so that nobody has to wait for others.
+/// Little's law: at 4.8 TB/s and some 800 ns of latency, 3.8 MB must be on their way, 29 KB for
+/// each of 132 multiprocessors. A block has up to 32 KB of them, and a multiprocessor three to four
+/// blocks, as long as there are so many; two do when one combines its sums.
+template <int kTiles>
+struct WeightRing {
+  static constexpr int kSteps = 4;
+  static constexpr int kStepChunks = kTiles * kProductThreads;
+  static constexpr int64_t kBytes = int64_t{16} * kSteps * kStepChunks;
+
+  std::byte* lane;  // of the ring's first step
+  const std::byte* from;
+  int64_t tile_bytes;
+
+  __device__ WeightRing(std::byte* ring, const std::byte* lane_weights, int64_t k_bytes)
+      : lane(ring + threadIdx.x * 16), from(lane_weights), tile_bytes(8 * k_bytes) {}
+
+  __device__ __forceinline__ void load(int64_t step, bool inside) const {
+    std::byte* to = lane + step % kSteps * (kStepChunks * 16);
+#pragma unroll
+    for (int j = 0; j < kTiles; ++j) {
+      copy_chunk(to + j * (kProductThreads * 16),
+                 inside ? from + j * tile_bytes + step * kKStepBytes : from, inside);
+    }
+    commit_chunks();
+  }
+  __device__ __forceinline__ uint4 weights(int64_t step, int j) const {
+    return *reinterpret_cast<const uint4*>(lane + step % kSteps * (kStepChunks * 16) +
+                                           j * (kProductThreads * 16));
+  }
+};
 
 /// One group of code rows, 16 outputs for each block; its warps take the segments of K.
 template <Element kElement, int kPlanes>
 __global__ __launch_bounds__(kProductThreads) void rows_kernel(Product p) {
   using Sum = typename Accumulator<kElement>::Type;
-  constexpr int kTiles = 2;
-  constexpr int kAhead = 4;
+  constexpr int kTiles = kRowsTiles;
+  using Ring = WeightRing<kTiles>;
+  constexpr int kAhead = Ring::kSteps;
+  OCTET_DYNAMIC_SHARED(std::byte, ring_memory);
   __shared__ Sum sums[kWarps][16][8 * kTiles + 1];
   __shared__ float kept[16][8 * kTiles + 1];
+  let_next_kernel_start();
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
   const int g = lane / 4;
   const int q = lane % 4;
   const int64_t column = static_cast<int64_t>(blockIdx.x) * (8 * kTiles);
-  const int64_t rows =
-      p.active_rows != nullptr ? min(static_cast<int64_t>(*p.active_rows), p.rows) : p.rows;
-  if (rows == 0) return;
-  const bool has_low = g < rows;
-  const bool has_high = kPlanes == 2 ? has_low : g + 8 < rows;
   const int64_t steps = p.k_bytes / kKStepBytes;
   const int64_t segment = segment_steps(p.k_bytes);
   const int64_t first = warp * segment;
   const int64_t end = min(first + segment, steps);
+  const Ring ring(ring_memory,
+                  static_cast<const std::byte*>(p.b) + (column + g) * p.k_bytes + q * 16,
+                  p.k_bytes);
+  // The weights are nobody's result: their loads need not wait for the kernel that makes the rows.
+#pragma unroll
+  for (int i = 0; i < kAhead; ++i) ring.load(first + i, first + i < end);
+  wait_for_earlier_kernels();
+  const int64_t rows =
+      p.active_rows != nullptr ? min(static_cast<int64_t>(*p.active_rows), p.rows) : p.rows;
+  if (rows == 0) {
+    wait_for_chunks<0>();
+    return;
+  }
+  const bool has_low = g < rows;
+  const bool has_high = kPlanes == 2 ? has_low : g + 8 < rows;
   const auto* a = static_cast<const std::byte*>(p.a) + g * p.k_bytes + q * 16;
-  const auto* b = static_cast<const std::byte*>(p.b) + (column + g) * p.k_bytes + q * 16;
   Sum c[kTiles][4] = {};
   const uint4 none = {0, 0, 0, 0};
   for (int64_t step = first; step < end; step += kAhead) {
     uint4 low[kAhead];
     uint4 high[kAhead];
-    uint4 weights[kAhead][kTiles];
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) {
       const bool inside = step + i < end;
       const int64_t offset = (step + i) * kKStepBytes;
-#pragma unroll
-      for (int j = 0; j < kTiles; ++j) {
-        weights[i][j] = inside ? load_weights(b + j * 8 * p.k_bytes + offset) : none;
-      }
-      low[i] = inside && has_low ? __ldg(reinterpret_cast<const uint4*>(a + offset)) : none;
-      high[i] = inside && has_high
-                    ? __ldg(reinterpret_cast<const uint4*>(a + 8 * p.k_bytes + offset))
-                    : none;
+      low[i] = inside && has_low ? *reinterpret_cast<const uint4*>(a + offset) : none;
+      high[i] =
+          inside && has_high ? *reinterpret_cast<const uint4*>(a + 8 * p.k_bytes + offset) : none;
     }
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) {
+      wait_for_chunks<kAhead - 1>();
+      uint4 weights[kTiles];
 #pragma unroll
-      for (int j = 0; j < kTiles; ++j)
-        multiply_step<kElement>(c[j], low[i], high[i], weights[i][j]);
+      for (int j = 0; j < kTiles; ++j) weights[j] = ring.weights(step + i, j);
+      ring.load(step + i + kAhead, step + i + kAhead < end);
+#pragma unroll
+      for (int j = 0; j < kTiles; ++j) multiply_step<kElement>(c[j], low[i], high[i], weights[j]);
     }
   }
+  wait_for_chunks<0>();
 #pragma unroll
   for (int j = 0; j < kTiles; ++j) {
 #pragma unroll
@@ -166,31 +224,6 @@ __global__ __launch_bounds__(kProductThreads) void rows_kernel(Product p) {
     finish(p.epilogue, SumsOf<kElement, kPlanes>::scaled(total, second, factor), kept[row][n], row,
            column + n);
   }
-}
-
-__device__ __forceinline__ void copy_chunk(std::byte* shared, const std::byte* global,
-                                           bool inside) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  const int bytes = inside ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(bytes));
-#else
-  *reinterpret_cast<uint4*>(shared) =
-      inside ? *reinterpret_cast<const uint4*>(global) : uint4{0, 0, 0, 0};
-#endif
-}
-
-__device__ __forceinline__ void commit_chunks() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.commit_group;");
-#endif
-}
-
-template <int kPending>
-__device__ __forceinline__ void wait_for_chunks() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.wait_group %0;" ::"n"(kPending));
-#endif
 }
 
 /// Tiles of kRows code rows × 128 outputs; K in stages of 128 bytes through shared memory.
@@ -320,6 +353,8 @@ __global__ __launch_bounds__(kProductThreads) void tile_kernel(Product p) {
   using T = Tile<kRows>;
   using Sum = typename Accumulator<kElement>::Type;
   OCTET_DYNAMIC_SHARED(std::byte, stages);
+  let_next_kernel_start();
+  wait_for_earlier_kernels();
   const int64_t rows =
       p.active_rows != nullptr ? min(static_cast<int64_t>(*p.active_rows), p.rows) : p.rows;
   const int64_t code_row_count = code_rows(rows, kPlanes);
@@ -447,8 +482,8 @@ void launch_tiles(const Product& p, device::Stream stream) {
   const auto y = static_cast<unsigned>(rounded_up(code_rows(p.rows, kPlanes), kRows) / kRows);
   const int splits =
       p.active_rows != nullptr ? 1 : splits_for<kElement, kRows>(p, static_cast<int64_t>(x) * y);
-  run_kernel(tile_kernel<kElement, kPlanes, kRows>, dim3(x, y, static_cast<unsigned>(splits)),
-             kProductThreads, kBytes, stream, p);
+  run_kernel_early(tile_kernel<kElement, kPlanes, kRows>, dim3(x, y, static_cast<unsigned>(splits)),
+                   kProductThreads, kBytes, stream, p);
 }
 
 template <Element kElement, int kPlanes>
@@ -457,7 +492,8 @@ void launch(const Product& p, device::Stream stream) {
   const int64_t rows = code_rows(p.rows, kPlanes);
   if (rows <= kRowGroup) {
     const auto blocks = static_cast<unsigned>(rounded_up(p.columns, 16) / 16);
-    run_kernel(rows_kernel<kElement, kPlanes>, blocks, kProductThreads, 0, stream, p);
+    run_kernel_early(rows_kernel<kElement, kPlanes>, blocks, kProductThreads,
+                     WeightRing<kRowsTiles>::kBytes, stream, p);
   } else if (rows <= 64) {
     launch_tiles<kElement, kPlanes, 64>(p, stream);
   } else {
