@@ -7,4 +7,8 @@ namespace octet::device {
 /// and newer (programmatic dependent launch). Throws Error for a value that is not 0 or 1.
 bool kernels_overlap();
 
+/// OCTET_GPU_PRODUCT=wgmma: int8 products of many rows by warpgroup instructions, on compute
+/// capability 9.0; `mma`, the default, by those of a warp. Throws Error for another value.
+bool warpgroup_products();
+
 }  // namespace octet::device

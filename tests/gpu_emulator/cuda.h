@@ -16,6 +16,7 @@
 #define __forceinline__ inline
 #define __noinline__
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(n) alignas(n)
 /// One block runs at a time, so that one of each is enough.
 #define __shared__ static
@@ -45,6 +46,8 @@ void submit(std::function<void()> work);
 /// Runs body() once for every thread of every block, block after block.
 void run(dim3 blocks, int threads, int64_t shared_bytes, const std::function<void()>& body);
 std::byte* dynamic_shared();
+/// Lets the block's other threads go on.
+void yield();
 /// Notes that the thread waited for earlier kernels.
 void note_wait_for_earlier_kernels();
 /// As `run`, and aborts when a thread ends that did not wait for earlier kernels.

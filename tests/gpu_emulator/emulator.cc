@@ -175,6 +175,10 @@ void run_early(dim3 blocks, int threads, int64_t shared_bytes, const std::functi
   OCTET_CHECK(waits == int64_t{1} * blocks.x * blocks.y * blocks.z * threads);
 }
 
+void yield() {
+  fibers.yield();
+}
+
 void wait_for_block() {
   running->wait(running->all());
 }

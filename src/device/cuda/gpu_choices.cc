@@ -35,4 +35,9 @@ bool kernels_overlap() {
   return wanted && capability_major() >= 9;
 }
 
+bool warpgroup_products() {
+  static const bool wanted = choice("OCTET_GPU_PRODUCT", "wgmma", "mma");
+  return wanted && capability_major() == 9;
+}
+
 }  // namespace octet::device
