@@ -21,6 +21,8 @@ constexpr int kStages = 4;
 constexpr uint32_t kAlignment = 1024;  // of swizzled rows
 constexpr int64_t kSharedBytes = int64_t{kStages} * kStageBytes + kAlignment;
 
+#if defined(OCTET_GPU_EMULATED) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
 /// The operand whose rows of 128 swizzled bytes begin at a multiple of 1024 in shared memory, from
 /// byte k of the rows on: groups of 8 rows lie 1024 bytes apart. Bits 0–13 address, 16–29 a
 /// distance that this swizzling has no use for, 32–45 that of the groups, all / 16; 62–63 swizzling
@@ -42,8 +44,6 @@ struct Stages {
     return static_cast<uint32_t>(stage / kStages % 2);
   }
 };
-
-#if defined(OCTET_GPU_EMULATED) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
 __device__ __forceinline__ void fill_stages(const TensorMap& a, const TensorMap& b,
                                             const Stages& stages, int64_t count, int64_t first_row,
