@@ -168,8 +168,11 @@ class Sequence {
                .counters = counters.data()},
               nullptr);
     std::vector<float> result(static_cast<size_t>(rows * stride));
+    std::vector<uint32_t> left(static_cast<size_t>(counters.size()));
     device::copy_from_gpu(result.data(), out.data(), out.bytes(), nullptr);
+    device::copy_from_gpu(left.data(), counters.data(), counters.bytes(), nullptr);
     device::synchronize(nullptr);
+    EXPECT_EQ(left, std::vector<uint32_t>(left.size(), 0)) << "counters are not left as zeros";
     return result;
   }
 
