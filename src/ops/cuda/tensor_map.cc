@@ -18,8 +18,13 @@ using Encode = decltype(&cuTensorMapEncodeTiled);
 Encode encoder() {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
+#if CUDART_VERSION >= 12050
   const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function,
                                                              12000, cudaEnableDefault, &found);
+#else
+  const cudaError_t error =
+      cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &found);
+#endif
   if (error != cudaSuccess || found != cudaDriverEntryPointSuccess || function == nullptr) {
     fail("CUDA: this driver has no tensor maps; use OCTET_GPU_PRODUCT=mma");
   }
