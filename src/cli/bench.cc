@@ -93,9 +93,9 @@ int run_matmul(const BenchCommand& command) {
   const auto asked = command.common.activation_bits;
   const std::vector<int> bits = asked ? std::vector<int>{*asked} : std::vector<int>{8, 16};
   const std::vector<evaluate::MatmulVariant> variants =
-      gpu ? evaluate::gpu_table5_variants(bits) : evaluate::table5_variants(bits);
+      gpu ? evaluate::gpu_table5_variants(*gpu, bits) : evaluate::table5_variants(bits);
   const int64_t available =
-      gpu ? device::free_gpu_memory() / 8 : device::available_memory_bytes() / 2;
+      gpu ? device::free_gpu_memory() / 16 : device::available_memory_bytes() / 2;
   std::vector<MatmulReport> reports;
   for (size_t i = 0; i < sizes.size(); ++i) {
     progress.update(static_cast<double>(i) / static_cast<double>(sizes.size()));

@@ -18,7 +18,7 @@ namespace {
 GpuCeilings measure_gpu(int, const std::function<void()>&) {
   no_cuda();
 }
-std::vector<MatmulVariant> gpu_table5_variants(const std::vector<int>&) {
+std::vector<MatmulVariant> gpu_table5_variants(int, const std::vector<int>&) {
   no_cuda();
 }
 std::vector<MatmulSpeed> gpu_matmul_speed(device::Cpu&, int, const MatmulSpeedOptions&,

@@ -22,8 +22,9 @@ GpuCeilings measure_gpu(int gpu, const std::function<void()>& between = {});
 
 /// cuBLASLt's bf16 (what the others are compared with, first; octet's own where the library is not
 /// installed); the int8 product alone, octet's and cuBLASLt's; octet's bf16; vector-wise absmax;
-/// LLM.int8() with `kept` for each of `activation_bits`.
-std::vector<MatmulVariant> gpu_table5_variants(const std::vector<int>& activation_bits);
+/// LLM.int8() with `kept` for each of `activation_bits`. octet's int8 products twice where the GPU
+/// has warpgroup instructions, without and with them. There is such a GPU.
+std::vector<MatmulVariant> gpu_table5_variants(int gpu, const std::vector<int>& activation_bits);
 
 /// As matmul_speed: each call is a launch in a replayed graph, as decode steps are.
 std::vector<MatmulSpeed> gpu_matmul_speed(device::Cpu& cpu, int gpu,

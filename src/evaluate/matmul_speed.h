@@ -19,6 +19,8 @@ struct MatmulVariant {
   /// Only the product of rows that are already int8, into int32: "int8 without overhead".
   bool product_alone = false;
   bool library = false;  ///< by cuBLASLt, on a GPU
+  /// Many rows by warpgroup instructions (ops/cuda/product.h), on a GPU that has them.
+  bool warpgroups = false;
 };
 
 /// bf16 (what the others are compared with, first); the int8 product alone; vector-wise absmax;

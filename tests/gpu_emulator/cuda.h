@@ -14,7 +14,9 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline
+#define __noinline__
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(n) alignas(n)
 /// One block runs at a time, so that one of each is enough.
 #define __shared__ static
@@ -33,6 +35,9 @@ struct alignas(16) uint4 {
 struct alignas(8) float2 {
   float x, y;
 };
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
 
 namespace octet::gpu_emulator {
 
@@ -41,6 +46,12 @@ void submit(std::function<void()> work);
 /// Runs body() once for every thread of every block, block after block.
 void run(dim3 blocks, int threads, int64_t shared_bytes, const std::function<void()>& body);
 std::byte* dynamic_shared();
+/// Lets the block's other threads go on.
+void yield();
+/// Notes that the thread waited for earlier kernels.
+void note_wait_for_earlier_kernels();
+/// As `run`, and aborts when a thread ends that did not wait for earlier kernels.
+void run_early(dim3 blocks, int threads, int64_t shared_bytes, const std::function<void()>& body);
 /// Waits for all threads of the block, or of the warp, that have not ended.
 void wait_for_block();
 void wait_for_warp();
@@ -64,6 +75,9 @@ inline void __syncthreads() {
   octet::gpu_emulator::wait_for_block();
 }
 inline void __threadfence() {}
+inline void __syncwarp() {
+  octet::gpu_emulator::wait_for_warp();
+}
 
 template <typename T>
 T __shfl_sync(unsigned, T value, int lane) {
@@ -144,6 +158,19 @@ void run_kernel(void (*kernel)(Parameters...), dim3 blocks, int threads, int64_t
                       [&] { kernel(static_cast<Parameters>(arguments)...); });
   });
 }
+
+template <typename... Parameters, typename... Arguments>
+void run_kernel_early(void (*kernel)(Parameters...), dim3 blocks, int threads, int64_t shared_bytes,
+                      device::Stream, const Arguments&... arguments) {
+  gpu_emulator::submit([=] {
+    gpu_emulator::run_early(blocks, threads, shared_bytes,
+                            [&] { kernel(static_cast<Parameters>(arguments)...); });
+  });
+}
+inline void wait_for_earlier_kernels() {
+  gpu_emulator::note_wait_for_earlier_kernels();
+}
+inline void let_next_kernel_start() {}
 
 /// A lane's operands of a tensor-core instruction.
 struct MmaOperands {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "device/gpu.h"
+#include "device/gpu_choices.h"
 #include "device/gpu_graph.h"
 #include "device/gpu_memory.h"
 #include "gpu_emulator/cuda.h"
@@ -19,6 +20,10 @@ GpuList list_gpus() {
   gpu.multiprocessors = 4;
   gpu.memory_bytes = int64_t{4} << 30;
   return {.gpus = {gpu}, .why_none = {}};
+}
+
+bool warpgroup_products() {
+  return false;
 }
 
 void use_gpu(int index) {

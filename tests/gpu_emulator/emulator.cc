@@ -158,6 +158,27 @@ void run(dim3 blocks, int threads, int64_t shared_bytes, const std::function<voi
   }
 }
 
+namespace {
+
+/// Threads of the kernel that runs that waited for earlier kernels.
+int64_t waits = 0;
+
+}  // namespace
+
+void note_wait_for_earlier_kernels() {
+  ++waits;
+}
+
+void run_early(dim3 blocks, int threads, int64_t shared_bytes, const std::function<void()>& body) {
+  waits = 0;
+  run(blocks, threads, shared_bytes, body);
+  OCTET_CHECK(waits == int64_t{1} * blocks.x * blocks.y * blocks.z * threads);
+}
+
+void yield() {
+  fibers.yield();
+}
+
 void wait_for_block() {
   running->wait(running->all());
 }

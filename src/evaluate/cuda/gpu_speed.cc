@@ -91,6 +91,7 @@ class Contest {
       }
       contender.operations = operations_of(layer, 1, variant.precision.activation_bits);
       contender.workspace = std::make_unique<linear::GpuWorkspace>(multiprocessors_);
+      contender.workspace->warpgroups = variant.warpgroups;
       contenders_.push_back(std::move(contender));
     }
   }
@@ -191,7 +192,9 @@ GpuCeilings measure_gpu(int gpu, const std::function<void()>& between) {
   return ceilings;
 }
 
-std::vector<MatmulVariant> gpu_table5_variants(const std::vector<int>& activation_bits) {
+std::vector<MatmulVariant> gpu_table5_variants(int gpu, const std::vector<int>& activation_bits) {
+  const bool warpgroups =
+      device::list_gpus().gpus.at(static_cast<size_t>(gpu)).capability_major == 9;
   const linear::Precision bf16{
       .method = Method::bf16, .activation_bits = 16, .sixteen_bit_planes = 1};
   const linear::Precision vector_wise{.method = Method::absmax_vectorwise, .activation_bits = 8};
@@ -199,13 +202,20 @@ std::vector<MatmulVariant> gpu_table5_variants(const std::vector<int>& activatio
   if (CublasProduct::available()) variants.push_back({"bf16, cuBLASLt", bf16, false, true});
   variants.push_back({"bf16", bf16});
   variants.push_back({"int8 product alone", vector_wise, /*product_alone=*/true});
+  if (warpgroups) {
+    variants.push_back(
+        {"int8 product alone, warpgroups", vector_wise, /*product_alone=*/true, false, true});
+  }
   if (CublasProduct::available()) {
     variants.push_back({"int8 product alone, cuBLASLt", vector_wise, true, true});
   }
   variants.push_back({"vector-wise", vector_wise});
   for (const int bits : activation_bits) {
-    variants.push_back(
-        {"LLM.int8() kept, " + std::to_string(bits) + " bits", {.activation_bits = bits}});
+    const std::string name = "LLM.int8() kept, " + std::to_string(bits) + " bits";
+    variants.push_back({name, {.activation_bits = bits}});
+    if (warpgroups) {
+      variants.push_back({name + ", warpgroups", {.activation_bits = bits}, false, false, true});
+    }
   }
   return variants;
 }

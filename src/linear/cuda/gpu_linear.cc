@@ -54,7 +54,8 @@ ops::cuda::ProductWorkspace GpuWorkspace::product() {
           .partial_bytes = partial_.bytes(),
           .counters = counters_.data(),
           .counter_count = counters_.size(),
-          .multiprocessors = multiprocessors_};
+          .multiprocessors = multiprocessors_,
+          .warpgroups = warpgroups};
 }
 
 int64_t GpuWorkspace::bytes() const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "device/gpu_choices.h"
 #include "device/gpu_memory.h"
 #include "linear/linear.h"
 #include "ops/cuda/product.h"
@@ -26,6 +27,7 @@ class GpuWorkspace {
   int64_t bytes() const;
 
   bool moved = false;
+  bool warpgroups = device::warpgroup_products();  ///< ProductWorkspace::warpgroups
   device::GpuArray<int8_t> codes;
   device::GpuArray<int8_t> extra_codes;
   device::GpuArray<int32_t> extra_sums;

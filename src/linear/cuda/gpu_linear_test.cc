@@ -209,6 +209,21 @@ TEST_F(GpuLinearTest, ARowHasTheSameBitsAloneAndInAnyBatch) {
   }
 }
 
+TEST_F(GpuLinearTest, ProductsOfWarpgroupsGiveALayerTheBitsOfThoseOfWarps) {
+  if (device::list_gpus().gpus[0].capability_major != 9) GTEST_SKIP() << "needs 9.0";
+  const TestLayer layer(300, 576, 130);
+  for (const int bits : {16, 8}) {
+    const Linear linear = layer.pack(cpu_, {.method = Method::llm_int8, .activation_bits = bits});
+    workspace_->warpgroups = false;
+    const std::vector<float> of_warps = run(linear, layer);
+    GpuWorkspace small(1);  // of one multiprocessor, which any product fills
+    small.warpgroups = true;
+    std::swap(*workspace_, small);
+    EXPECT_EQ(first_difference(run(linear, layer), of_warps), "") << bits << " bits";
+    std::swap(*workspace_, small);
+  }
+}
+
 TEST_F(GpuLinearTest, ActivationsMadeOnTheWayAreTheCpusAndResidualsAreAdded) {
   const int64_t inputs = 192;
   const int64_t rows = 11;

@@ -47,7 +47,7 @@ int64_t GpuScratch::bytes() const {
                             &partial, &cos, &sin, &slopes}) {
     sum += array->bytes();
   }
-  return sum + step.bytes() + linear.bytes();
+  return sum + attention_counters.bytes() + step.bytes() + linear.bytes();
 }
 
 StepLayout::StepLayout(const Step& step, int64_t stride, int64_t tile_count, bool sources)
@@ -112,6 +112,12 @@ void GpuForwardPass::plan_attention() {
   splits_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(splits)));
   scratch_.room(scratch_.partial,
                 rows_ * architecture_.heads * splits_ * (architecture_.head_dim + 2));
+  const int64_t counters = std::ssize(tiles_) * architecture_.kv_heads;
+  if (counters > scratch_.attention_counters.size()) {
+    scratch_.room(scratch_.attention_counters, counters);
+    device::zero_gpu(scratch_.attention_counters.data(), scratch_.attention_counters.bytes(),
+                     stream_);
+  }
 }
 
 void GpuForwardPass::rotary_table(device::Cpu& cpu) {
@@ -363,7 +369,8 @@ void GpuForwardPass::attend(int64_t index, int64_t cache_layer, Sees sees) {
               : sees == Sees::slice ? StepAttention::Sees::slice
                                     : StepAttention::Sees::source,
       .splits = splits_,
-      .partial = scratch_.partial.data()};
+      .partial = scratch_.partial.data(),
+      .counters = scratch_.attention_counters.data()};
   ops::cuda::attention(attention, stream_);
 }
 

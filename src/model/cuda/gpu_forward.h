@@ -49,7 +49,8 @@ class GpuScratch {
   device::GpuArray<float> gathered;  ///< rows whose logits are wanted
   device::GpuArray<float> logits;
   device::GpuArray<float> partial;  ///< of attention
-  device::GpuArray<float> cos;      ///< [positions][rotary_dim / 2]
+  device::GpuArray<uint32_t> attention_counters;
+  device::GpuArray<float> cos;  ///< [positions][rotary_dim / 2]
   device::GpuArray<float> sin;
   int64_t rope_positions = 0;
   int64_t rope_context = 0;

@@ -71,7 +71,7 @@ struct AttentionTile {
 };
 
 /// Attention as ops/attention has it, but for its order of roundings: products in float32, 32
-/// positions at a time; every kSplitPositions positions by themselves and then merged in order.
+/// positions by themselves and merged in order to kSplitPositions, and these in order to all.
 struct StepAttention {
   StepRowsView step;
   const AttentionTile* tiles = nullptr;
@@ -93,10 +93,14 @@ struct StepAttention {
   /// Which positions a row sees: those up to its own, all of its slice, or all of the source.
   enum class Sees : uint8_t { earlier, slice, source };
   Sees sees = Sees::earlier;
-  /// > 0: this many splits side by side, through `partial` [rows][heads][splits][head_dim + 2].
+  /// > 0: this many splits side by side, through `partial` [rows][heads][splits][head_dim + 2]
+  /// and `counters` [tile_count][kv_heads], zeros, and left as zeros.
   int64_t splits = 0;
   float* partial = nullptr;
+  uint32_t* counters = nullptr;
 };
 void attention(const StepAttention& args, device::Stream stream);
+/// What `attention` does where there are splits.
+void split_attention(const StepAttention& args, device::Stream stream);
 
 }  // namespace octet::ops::cuda

@@ -137,6 +137,8 @@ class Sequence {
     GpuArray<float> out(rows * stride);
     const int64_t splits = (case_.positions + kSplitPositions - 1) / kSplitPositions;
     GpuArray<float> partial(rows * case_.heads * splits * (case_.head_dim + 2));
+    GpuArray<uint32_t> counters(std::ssize(tiles) * case_.kv_heads);
+    device::zero_gpu(counters.data(), counters.bytes(), nullptr);
     attention({.step = {.rows = rows,
                         .slice = gpu_slices.data(),
                         .position = gpu_positions.data(),
@@ -162,11 +164,15 @@ class Sequence {
                .bias_reach = case_.bias_reach,
                .sees = case_.all ? StepAttention::Sees::slice : StepAttention::Sees::earlier,
                .splits = parallel ? splits : 0,
-               .partial = partial.data()},
+               .partial = partial.data(),
+               .counters = counters.data()},
               nullptr);
     std::vector<float> result(static_cast<size_t>(rows * stride));
+    std::vector<uint32_t> left(static_cast<size_t>(counters.size()));
     device::copy_from_gpu(result.data(), out.data(), out.bytes(), nullptr);
+    device::copy_from_gpu(left.data(), counters.data(), counters.bytes(), nullptr);
     device::synchronize(nullptr);
+    EXPECT_EQ(left, std::vector<uint32_t>(left.size(), 0)) << "counters are not left as zeros";
     return result;
   }
 

@@ -43,6 +43,7 @@ struct ProductWorkspace {
   uint32_t* counters = nullptr;  ///< zeros, and left as zeros
   int64_t counter_count = 0;
   int multiprocessors = 1;
+  bool warpgroups = false;  ///< int8 products of many rows are warpgroup_product
 };
 
 /// a: code rows of `planes` planes (layout.h), k_bytes a multiple of 64, padding zero. b: outputs
@@ -62,6 +63,10 @@ struct Product {
 };
 
 void int8_product(const Product& product, device::Stream stream);
+/// int8_product by the instructions of compute capability 9.0, and there only: the same sums.
+void warpgroup_product(const Product& product, device::Stream stream);
+/// True when int8_product takes it: the workspace says so and it fills half of the GPU.
+bool suits_warpgroups(const Product& product);
 void sixteen_bit_product(const Product& product, SixteenBit type, device::Stream stream);
 
 /// Bytes of partial sums that a product of so many rows and columns wants.

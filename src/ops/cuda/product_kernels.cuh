@@ -1,197 +1,12 @@
-// The kernels behind ops/cuda/product.h: `rows_kernel` for a group of up to 16 code rows, which
-// costs the bytes of the weights, and `tile_kernel` for more.
+// The kernels behind ops/cuda/product.h: rows_kernel for a group of up to 16 code rows, and here
+// `tile_kernel` for more.
 #pragma once
 
 #include <algorithm>
 
-#include "ops/cuda/launch.cuh"
-#include "ops/cuda/mma.cuh"
-#include "ops/cuda/product.h"
+#include "ops/cuda/rows_kernel.cuh"
 
 namespace octet::ops::cuda {
-
-constexpr int kProductThreads = 256;
-constexpr int kWarps = kProductThreads / 32;
-
-/// How the rows of one tensor-core result belong to activation rows.
-template <Element kElement, int kPlanes>
-struct SumsOf {
-  using Sum = typename Accumulator<kElement>::Type;
-  /// sum · row factor, from the first and second plane's sums.
-  __device__ static float scaled(Sum first, Sum second, float factor) {
-    if constexpr (kElement == Element::s8 && kPlanes == 2) {
-      return __ll2float_rn(static_cast<long long>(first) * 128 + second) * factor;
-    } else if constexpr (kElement == Element::s8) {
-      return static_cast<float>(first) * factor;
-    } else {
-      return (kPlanes == 2 ? first + second : first) * factor;
-    }
-  }
-};
-
-__device__ inline void finish(const ProductEpilogue& e, float value, float kept, int64_t row,
-                              int64_t column) {
-  if (e.extra_slots != nullptr) {
-    const int32_t slot = e.extra_slots[row];
-    if (slot >= 0) {
-      value +=
-          static_cast<float>(e.extra_sums[slot * e.extra_stride + column]) * e.extra_factors[row];
-    }
-  }
-  if (e.column_factors != nullptr) value *= e.column_factors[column];
-  if (e.kept_a != nullptr) value += kept * e.kept_scales[row];
-  if (e.bias != nullptr) value += e.bias[column];
-  if (e.residual != nullptr) value += e.residual[row * e.residual_stride + column];
-  e.out[row * e.out_stride + column] = value;
-}
-
-/// The product of the kept columns of 8 rows (`group`) and 8 outputs from `column` on; the lane's
-/// are row group·8 + lane/4 and outputs column + 2·(lane % 4) and the next one.
-__device__ inline float2 kept_product(const ProductEpilogue& e, int64_t group, int64_t column) {
-  const int lane = threadIdx.x % 32;
-  const int64_t offset = lane % 4 * 8;
-  const uint16_t* a = e.kept_a + (group * 16 + lane / 4) * e.kept_k + offset;
-  const uint16_t* b = e.kept_b + (column + lane / 4) * e.kept_k + offset;
-  float c[4] = {0, 0, 0, 0};
-  for (int64_t k = 0; k < e.kept_k; k += 32) {
-    const uint4 low = *reinterpret_cast<const uint4*>(a + k);
-    const uint4 high = *reinterpret_cast<const uint4*>(a + 8 * e.kept_k + k);
-    const uint4 weights = __ldg(reinterpret_cast<const uint4*>(b + k));
-    if (e.kept_type == SixteenBit::f16) {
-      multiply_step<Element::f16>(c, low, high, weights);
-    } else {
-      multiply_step<Element::bf16>(c, low, high, weights);
-    }
-  }
-  return {c[0] + c[2], c[1] + c[3]};
-}
-
-__device__ __forceinline__ uint4 load_weights(const std::byte* from) {
-#if defined(__CUDA_ARCH__)
-  uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(from));
-  return v;
-#else
-  return *reinterpret_cast<const uint4*>(from);
-#endif
-}
-
-/// One group of code rows, 16 outputs for each block; its warps take the segments of K.
-template <Element kElement, int kPlanes>
-__global__ __launch_bounds__(kProductThreads) void rows_kernel(Product p) {
-  using Sum = typename Accumulator<kElement>::Type;
-  constexpr int kTiles = 2;
-  constexpr int kAhead = 4;
-  __shared__ Sum sums[kWarps][16][8 * kTiles + 1];
-  __shared__ float kept[16][8 * kTiles + 1];
-  const int warp = threadIdx.x / 32;
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int q = lane % 4;
-  const int64_t column = static_cast<int64_t>(blockIdx.x) * (8 * kTiles);
-  const int64_t rows =
-      p.active_rows != nullptr ? min(static_cast<int64_t>(*p.active_rows), p.rows) : p.rows;
-  if (rows == 0) return;
-  const bool has_low = g < rows;
-  const bool has_high = kPlanes == 2 ? has_low : g + 8 < rows;
-  const int64_t steps = p.k_bytes / kKStepBytes;
-  const int64_t segment = segment_steps(p.k_bytes);
-  const int64_t first = warp * segment;
-  const int64_t end = min(first + segment, steps);
-  const auto* a = static_cast<const std::byte*>(p.a) + g * p.k_bytes + q * 16;
-  const auto* b = static_cast<const std::byte*>(p.b) + (column + g) * p.k_bytes + q * 16;
-  Sum c[kTiles][4] = {};
-  const uint4 none = {0, 0, 0, 0};
-  for (int64_t step = first; step < end; step += kAhead) {
-    uint4 low[kAhead];
-    uint4 high[kAhead];
-    uint4 weights[kAhead][kTiles];
-#pragma unroll
-    for (int i = 0; i < kAhead; ++i) {
-      const bool inside = step + i < end;
-      const int64_t offset = (step + i) * kKStepBytes;
-#pragma unroll
-      for (int j = 0; j < kTiles; ++j) {
-        weights[i][j] = inside ? load_weights(b + j * 8 * p.k_bytes + offset) : none;
-      }
-      low[i] = inside && has_low ? __ldg(reinterpret_cast<const uint4*>(a + offset)) : none;
-      high[i] = inside && has_high
-                    ? __ldg(reinterpret_cast<const uint4*>(a + 8 * p.k_bytes + offset))
-                    : none;
-    }
-#pragma unroll
-    for (int i = 0; i < kAhead; ++i) {
-#pragma unroll
-      for (int j = 0; j < kTiles; ++j)
-        multiply_step<kElement>(c[j], low[i], high[i], weights[i][j]);
-    }
-  }
-#pragma unroll
-  for (int j = 0; j < kTiles; ++j) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) sums[warp][g + i / 2 * 8][j * 8 + 2 * q + i % 2] = c[j][i];
-  }
-  if (p.epilogue.kept_a != nullptr) {
-    // Of one plane the 16 rows are two groups of the kept columns.
-    constexpr int kGroups = 2 / kPlanes;
-    for (int task = warp; task < kGroups * kTiles; task += kWarps) {
-      const int group = task / kTiles;
-      const int j = task % kTiles;
-      if (group * 8 >= rows) continue;
-      const float2 product = kept_product(p.epilogue, group, column + j * 8);
-      kept[group * 8 + g][j * 8 + 2 * q] = product.x;
-      kept[group * 8 + g][j * 8 + 2 * q + 1] = product.y;
-    }
-  }
-  __syncthreads();
-  for (int i = threadIdx.x; i < rows * 8 * kTiles; i += kProductThreads) {
-    const int row = i / (8 * kTiles);
-    const int n = i % (8 * kTiles);
-    if (column + n >= p.columns) continue;
-    Sum total = sums[0][row][n];
-    Sum second = kPlanes == 2 ? sums[0][row + 8][n] : Sum{0};
-    for (int w = 1; w < kWarps; ++w) {
-      total += sums[w][row][n];
-      if (kPlanes == 2) second += sums[w][row + 8][n];
-    }
-    if constexpr (kElement == Element::s8 && kPlanes == 1) {
-      if (p.epilogue.sums != nullptr) {
-        p.epilogue.sums[row * p.epilogue.out_stride + column + n] = total;
-        continue;
-      }
-    }
-    const float factor = p.epilogue.row_factors[row];
-    finish(p.epilogue, SumsOf<kElement, kPlanes>::scaled(total, second, factor), kept[row][n], row,
-           column + n);
-  }
-}
-
-__device__ __forceinline__ void copy_chunk(std::byte* shared, const std::byte* global,
-                                           bool inside) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  const int bytes = inside ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(bytes));
-#else
-  *reinterpret_cast<uint4*>(shared) =
-      inside ? *reinterpret_cast<const uint4*>(global) : uint4{0, 0, 0, 0};
-#endif
-}
-
-__device__ __forceinline__ void commit_chunks() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.commit_group;");
-#endif
-}
-
-template <int kPending>
-__device__ __forceinline__ void wait_for_chunks() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.wait_group %0;" ::"n"(kPending));
-#endif
-}
 
 /// Tiles of kRows code rows × 128 outputs; K in stages of 128 bytes through shared memory.
 template <int kRows>
@@ -237,44 +52,15 @@ __device__ __forceinline__ void load_stage(const Product& p, std::byte* stage, i
 template <Element kElement, int kPlanes, int kRows>
 __device__ __forceinline__ void finish_tile(
     const Product& p, int64_t rows, int64_t first_row, int64_t first_column,
-    typename Accumulator<kElement>::Type (
+    const typename Accumulator<kElement>::Type (
         &sums)[Tile<kRows>::kWarpRows][Tile<kRows>::kWarpColumns][4]) {
   using T = Tile<kRows>;
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int q = lane % 4;
 #pragma unroll
   for (int i = 0; i < T::kWarpRows; ++i) {
-    const int64_t group = (first_row + i * 16) / 16;  // of code rows
 #pragma unroll
     for (int j = 0; j < T::kWarpColumns; ++j) {
-      const int64_t tile_column = first_column + j * 8;
-      if (tile_column >= p.columns) continue;
-#pragma unroll
-      for (int half = 0; half < 2 / kPlanes; ++half) {
-        const int64_t kept_group = kPlanes == 2 ? group : group * 2 + half;
-        if (kept_group * 8 >= rows) continue;
-        const int64_t row = kept_group * 8 + g;
-        float2 kept = {0, 0};
-        if (p.epilogue.kept_a != nullptr) {
-          kept = kept_product(p.epilogue, kept_group, tile_column);
-        }
-        if (row >= rows) continue;
-#pragma unroll
-        for (int n = 0; n < 2; ++n) {
-          const int64_t column = tile_column + 2 * q + n;
-          if (column >= p.columns) continue;
-          if constexpr (kElement == Element::s8 && kPlanes == 1) {
-            if (p.epilogue.sums != nullptr) {
-              p.epilogue.sums[row * p.epilogue.out_stride + column] = sums[i][j][half * 2 + n];
-              continue;
-            }
-          }
-          const float value = SumsOf<kElement, kPlanes>::scaled(
-              sums[i][j][half * 2 + n], sums[i][j][2 + n], p.epilogue.row_factors[row]);
-          finish(p.epilogue, value, n == 0 ? kept.x : kept.y, row, column);
-        }
-      }
+      finish_fragment<kElement, kPlanes>(p, rows, first_row + i * 16, first_column + j * 8,
+                                         sums[i][j]);
     }
   }
 }
@@ -320,6 +106,8 @@ __global__ __launch_bounds__(kProductThreads) void tile_kernel(Product p) {
   using T = Tile<kRows>;
   using Sum = typename Accumulator<kElement>::Type;
   OCTET_DYNAMIC_SHARED(std::byte, stages);
+  let_next_kernel_start();
+  wait_for_earlier_kernels();
   const int64_t rows =
       p.active_rows != nullptr ? min(static_cast<int64_t>(*p.active_rows), p.rows) : p.rows;
   const int64_t code_row_count = code_rows(rows, kPlanes);
@@ -447,8 +235,8 @@ void launch_tiles(const Product& p, device::Stream stream) {
   const auto y = static_cast<unsigned>(rounded_up(code_rows(p.rows, kPlanes), kRows) / kRows);
   const int splits =
       p.active_rows != nullptr ? 1 : splits_for<kElement, kRows>(p, static_cast<int64_t>(x) * y);
-  run_kernel(tile_kernel<kElement, kPlanes, kRows>, dim3(x, y, static_cast<unsigned>(splits)),
-             kProductThreads, kBytes, stream, p);
+  run_kernel_early(tile_kernel<kElement, kPlanes, kRows>, dim3(x, y, static_cast<unsigned>(splits)),
+                   kProductThreads, kBytes, stream, p);
 }
 
 template <Element kElement, int kPlanes>
@@ -457,7 +245,8 @@ void launch(const Product& p, device::Stream stream) {
   const int64_t rows = code_rows(p.rows, kPlanes);
   if (rows <= kRowGroup) {
     const auto blocks = static_cast<unsigned>(rounded_up(p.columns, 16) / 16);
-    run_kernel(rows_kernel<kElement, kPlanes>, blocks, kProductThreads, 0, stream, p);
+    run_kernel_early(rows_kernel<kElement, kPlanes>, blocks, kProductThreads,
+                     WeightRing<kRowsTiles>::kBytes, stream, p);
   } else if (rows <= 64) {
     launch_tiles<kElement, kPlanes, 64>(p, stream);
   } else {

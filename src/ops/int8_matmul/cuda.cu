@@ -26,7 +26,9 @@ void unpack_panels(const uint32_t* panels, int64_t columns, int64_t units, uint3
 }
 
 void int8_product(const Product& product, device::Stream stream) {
-  if (product.planes == 2) {
+  if (suits_warpgroups(product) && code_rows(product.rows, product.planes) > 64) {
+    warpgroup_product(product, stream);
+  } else if (product.planes == 2) {
     launch<Element::s8, 2>(product, stream);
   } else {
     launch<Element::s8, 1>(product, stream);

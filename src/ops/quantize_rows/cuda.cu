@@ -2,122 +2,23 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include "ops/activation/functions.h"
-#include "ops/cuda/lane.cuh"
-#include "ops/cuda/launch.cuh"
 #include "ops/quantize_rows/cuda.h"
 #include "ops/quantize_rows/quantize_rows.h"
+#include "ops/quantize_rows/row.cuh"
 
 namespace octet::ops::cuda {
 
 namespace {
 
-constexpr int kMostThreads = 1024;
-constexpr int kWarp = 32;
-/// Rows up to this many bytes are kept in shared memory, longer ones are made again each time.
-constexpr int64_t kCachedBytes = 48 << 10;
 /// See linear::kLargestActivation.
 constexpr float kLargest = 0x1p126f;
 
-/// Eight columns for each thread; it depends on the columns alone, as the order of sums does.
+/// Four columns for each thread; it depends on the columns alone, as the order of sums does.
 int threads_for(int64_t columns) {
   int threads = 64;
-  while (threads < kMostThreads && threads * 8 < columns) threads *= 2;
+  while (threads < kMostThreads && threads * 4 < columns) threads *= 2;
   return threads;
 }
-
-template <typename Operation>
-__device__ float over_block(float value, Operation operation, float* shared) {
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-    value = operation(value, __shfl_xor_sync(0xffffffffu, value, offset));
-  }
-  const int warps = blockDim.x / kWarp;
-  __syncthreads();  // before shared memory is used again
-  if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = value;
-  __syncthreads();
-  value = shared[0];
-  for (int warp = 1; warp < warps; ++warp) value = operation(value, shared[warp]);
-  return value;
-}
-
-__device__ float sum_over_block(float value, float* shared) {
-  return over_block(
-      value, [](float a, float b) { return a + b; }, shared);
-}
-
-/// As unsigned magnitudes, so that infinities and NaN come out on top.
-__device__ float max_over_block(float value, float* shared) {
-  return over_block(
-      value,
-      [](float a, float b) { return __uint_as_float(max(__float_as_uint(a), __float_as_uint(b))); },
-      shared);
-}
-
-__device__ float activate(Activation kind, float x) {
-  const Lane lane{x};
-  switch (kind) {
-    case Activation::relu:
-      return simd::relu(lane).value;
-    case Activation::silu:
-      return simd::sigmoid_linear(lane, 1.0f).value;
-    case Activation::gelu:
-      return simd::gelu(lane).value;
-    case Activation::gelu_tanh:
-      return simd::gelu_tanh(lane).value;
-    case Activation::quick_gelu:
-      return simd::sigmoid_linear(lane, 1.702f).value;
-    case Activation::relu_squared:
-      return (simd::relu(lane) * simd::relu(lane)).value;
-  }
-  return 0;
-}
-
-/// A row while it is being made: its values, in shared memory where they fit.
-class Row {
- public:
-  __device__ Row(const RowSource& source, int64_t row, float* cache, float* shared)
-      : source_(source), x_(source.x + row * source.stride), cache_(cache) {
-    if (source.kind == RowSource::Kind::norm) measure(shared);
-    if (cache_ == nullptr) return;
-    for (int64_t i = threadIdx.x; i < source.columns; i += blockDim.x) cache_[i] = make(i);
-    // Whoever reads a column reads one of its own, or comes after a barrier.
-  }
-  __device__ float operator[](int64_t i) const { return cache_ != nullptr ? cache_[i] : make(i); }
-
- private:
-  __device__ void measure(float* shared) {
-    float sum = 0;
-    const auto count = static_cast<float>(source_.columns);
-    if (source_.subtract_mean) {
-      for (int64_t i = threadIdx.x; i < source_.columns; i += blockDim.x) sum += x_[i];
-      mean_ = sum_over_block(sum, shared) / count;
-      sum = 0;
-    }
-    for (int64_t i = threadIdx.x; i < source_.columns; i += blockDim.x) {
-      const float distance = x_[i] - mean_;
-      sum = __fmaf_rn(distance, distance, sum);
-    }
-    const float variance = sum_over_block(sum, shared) / count;
-    factor_ = 1.0f / sqrtf(variance + source_.epsilon);
-  }
-  __device__ float make(int64_t i) const {
-    if (source_.kind == RowSource::Kind::values) return x_[i];
-    if (source_.kind == RowSource::Kind::activation) {
-      const float y = activate(source_.activation, x_[i]);
-      return source_.gated ? y * x_[source_.columns + i] : y;
-    }
-    float y = (x_[i] - mean_) * factor_;
-    if (source_.weight != nullptr) y = y * (source_.weight[i] + source_.weight_offset);
-    if (source_.bias != nullptr) y = y + source_.bias[i];
-    return y;
-  }
-
-  const RowSource& source_;
-  const float* x_;
-  float* cache_;
-  float mean_ = 0;
-  float factor_ = 1;
-};
 
 __device__ void report(const ErrorMark& error, int64_t row) {
   if (error.mark != nullptr && threadIdx.x == 0) {
@@ -154,22 +55,45 @@ __device__ void split(const SixteenBitRows& out, int64_t row, int64_t column, fl
   }
 }
 
-/// Writes the row's 16-bit columns; false when one is out of range.
-__device__ bool split_row(const SixteenBitRows& out, const Row& row, int64_t r, float* shared) {
+__device__ float larger_magnitude(float a, float b) {
+  return __uint_as_float(max(__float_as_uint(a), __float_as_uint(fabsf(b))));
+}
+
+/// The largest magnitude of this thread's share of the columns that `out` picks.
+template <bool kHeld>
+__device__ float largest_picked(const SixteenBitRows& out, const Row<kHeld>& row) {
   float largest = 0;
-  for (int64_t i = threadIdx.x; i < out.count; i += blockDim.x) {
-    const int64_t column = out.columns != nullptr ? out.columns[i] : i;
-    largest = __uint_as_float(max(__float_as_uint(largest), __float_as_uint(fabsf(row[column]))));
+  if (out.columns != nullptr) {
+    for (int64_t i = threadIdx.x; i < out.count; i += blockDim.x) {
+      largest = larger_magnitude(largest, row[out.columns[i]]);
+    }
+  } else {
+    each_quad<kHeld>(row.quads(), [&](int j, int64_t i) {
+      const Quad quad = row.quad(j, i);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) largest = larger_magnitude(largest, quad.values[e]);
+    });
   }
-  largest = max_over_block(largest, shared);
+  return largest;
+}
+
+/// Writes the row's 16-bit columns, whose largest magnitude is known; false when it is out of
+/// range.
+template <bool kHeld>
+__device__ bool split_row(const SixteenBitRows& out, const Row<kHeld>& row, int64_t r,
+                          float largest) {
   const bool in_range = largest <= kLargest;
   const float factor = in_range && out.type == SixteenBit::f16 ? scale_exponent(largest) : 1.0f;
-  for (int64_t i = threadIdx.x; i < out.padded; i += blockDim.x) {
-    float value = 0;
-    if (i < out.count && in_range) {
-      value = row[out.columns != nullptr ? out.columns[i] : i] * factor;
+  if (out.columns != nullptr) {
+    for (int64_t i = threadIdx.x; i < out.padded; i += blockDim.x) {
+      split(out, r, i, i < out.count && in_range ? row[out.columns[i]] * factor : 0.0f);
     }
-    split(out, r, i, value);
+  } else {
+    each_quad<kHeld>(out.padded / 4, [&](int j, int64_t i) {
+      const Quad quad = i < row.quads() && in_range ? row.quad(j, i) : Quad{};
+#pragma unroll
+      for (int e = 0; e < 4; ++e) split(out, r, 4 * i + e, quad.values[e] * factor);
+    });
   }
   if (threadIdx.x == 0) out.scales[r] = 1.0f / factor;
   return in_range;
@@ -188,62 +112,99 @@ __device__ int code_of(float value, float factor, float code_max) {
 struct Maxima {
   float row;
   float leftover;
+  float kept;
 };
 
-__device__ Maxima row_maxima(const QuantizeRows& args, const Row& row, float* shared) {
+/// All three at once: a barrier costs as much as the row itself.
+template <bool kHeld>
+__device__ Maxima row_maxima(const QuantizeRows& args, const Row<kHeld>& row, float* shared) {
   const uint32_t threshold = __float_as_uint(args.threshold);
   uint32_t below = 0;
   uint32_t beyond = 0;
-  for (int64_t i = threadIdx.x; i < args.source.columns; i += blockDim.x) {
-    uint32_t magnitude = __float_as_uint(row[i]) & 0x7fffffffu;
-    if (args.column_mask != nullptr) magnitude &= args.column_mask[i];
-    if (threshold != 0 && magnitude >= threshold) {
-      beyond = max(beyond, magnitude);
-    } else {
-      below = max(below, magnitude);
+  each_quad<kHeld>(row.quads(), [&](int j, int64_t i) {
+    const Quad quad = row.quad(j, i);
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      if (4 * i + e >= args.source.columns) break;
+      uint32_t magnitude = __float_as_uint(quad.values[e]) & 0x7fffffffu;
+      if (args.column_mask != nullptr) magnitude &= args.column_mask[4 * i + e];
+      if (threshold != 0 && magnitude >= threshold) {
+        beyond = max(beyond, magnitude);
+      } else {
+        below = max(below, magnitude);
+      }
     }
-  }
-  const float largest = max_over_block(__uint_as_float(below), shared);
-  const float leftover = threshold != 0 ? max_over_block(__uint_as_float(beyond), shared) : 0.0f;
-  return {largest, leftover};
+  });
+  float maxima[3] = {__uint_as_float(below), __uint_as_float(beyond),
+                     args.kept.count > 0 ? largest_picked(args.kept, row) : 0.0f};
+  max_over_block(maxima, shared);
+  return {maxima[0], maxima[1], maxima[2]};
 }
 
-__device__ void write_two_planes(const QuantizeRows& args, const Row& row, int64_t r,
+/// Four codes as they lie in memory.
+__device__ uint32_t packed(const int (&codes)[4]) {
+  uint32_t word = 0;
+#pragma unroll
+  for (int e = 0; e < 4; ++e) word |= (static_cast<uint32_t>(codes[e]) & 0xffu) << (8 * e);
+  return word;
+}
+
+/// True when the column has an int8 code, and is not padding or kept.
+__device__ bool is_coded(const QuantizeRows& args, int64_t column) {
+  return column < args.source.columns &&
+         (args.column_mask == nullptr || args.column_mask[column] != 0);
+}
+
+template <bool kHeld>
+__device__ void write_two_planes(const QuantizeRows& args, const Row<kHeld>& row, int64_t r,
                                  float largest) {
   const float factor = code_factor(largest, kTwoPlanesMax);
-  int8_t* high = args.codes + code_row(r, 0, 2) * args.k;
-  int8_t* low = args.codes + code_row(r, 1, 2) * args.k;
-  for (int64_t i = threadIdx.x; i < args.k; i += blockDim.x) {
-    int code = 0;
-    if (i < args.source.columns && (args.column_mask == nullptr || args.column_mask[i] != 0)) {
-      code = code_of(row[i], factor, kTwoPlanesMax);
+  auto* high = reinterpret_cast<uint32_t*>(args.codes + code_row(r, 0, 2) * args.k);
+  auto* low = reinterpret_cast<uint32_t*>(args.codes + code_row(r, 1, 2) * args.k);
+  each_quad<kHeld>(args.k / 4, [&](int j, int64_t i) {
+    int upper[4] = {};
+    int lower[4] = {};
+    if (i < row.quads()) {
+      const Quad quad = row.quad(j, i);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        if (!is_coded(args, 4 * i + e)) continue;
+        const int code = code_of(quad.values[e], factor, kTwoPlanesMax);
+        upper[e] = (code + 64) >> 7;
+        lower[e] = code - upper[e] * 128;
+      }
     }
-    const int upper = (code + 64) >> 7;
-    high[i] = static_cast<int8_t>(upper);
-    low[i] = static_cast<int8_t>(code - upper * 128);
-  }
+    high[i] = packed(upper);
+    low[i] = packed(lower);
+  });
 }
 
-__device__ void write_one_plane(const QuantizeRows& args, const Row& row, int64_t r,
+template <bool kHeld>
+__device__ void write_one_plane(const QuantizeRows& args, const Row<kHeld>& row, int64_t r,
                                 const Maxima& maxima, int32_t slot) {
   const float factor = code_factor(maxima.row, kOnePlaneMax);
   const float extra_factor = code_factor(maxima.leftover, kOnePlaneMax);
-  int8_t* codes = args.codes + r * args.k;
-  int8_t* extra = slot < 0 ? nullptr : args.extra_codes + slot * args.k;
-  for (int64_t i = threadIdx.x; i < args.k; i += blockDim.x) {
-    int code = 0;
-    int extra_code = 0;
-    if (i < args.source.columns && (args.column_mask == nullptr || args.column_mask[i] != 0)) {
-      const float value = row[i];
-      if (args.threshold > 0 && fabsf(value) >= args.threshold) {
-        extra_code = code_of(value, extra_factor, kOnePlaneMax);
-      } else {
-        code = code_of(value, factor, kOnePlaneMax);
+  auto* codes = reinterpret_cast<uint32_t*>(args.codes + r * args.k);
+  auto* extra = slot < 0 ? nullptr : reinterpret_cast<uint32_t*>(args.extra_codes + slot * args.k);
+  each_quad<kHeld>(args.k / 4, [&](int j, int64_t i) {
+    int code[4] = {};
+    int extra_code[4] = {};
+    if (i < row.quads()) {
+      const Quad quad = row.quad(j, i);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        if (!is_coded(args, 4 * i + e)) continue;
+        const float value = quad.values[e];
+        if (args.threshold > 0 && fabsf(value) >= args.threshold) {
+          extra_code[e] = code_of(value, extra_factor, kOnePlaneMax);
+        } else {
+          code[e] = code_of(value, factor, kOnePlaneMax);
+        }
       }
     }
-    codes[i] = static_cast<int8_t>(code);
-    if (extra != nullptr) extra[i] = static_cast<int8_t>(extra_code);
-  }
+    codes[i] = packed(code);
+    if (extra != nullptr) extra[i] = packed(extra_code);
+  });
 }
 
 /// The extra row that this row's leftovers go to, or −1.
@@ -260,19 +221,20 @@ __device__ int32_t take_slot(const QuantizeRows& args, int64_t r, float leftover
   return *shared_slot;
 }
 
-__global__ void quantize_kernel(QuantizeRows args, bool cached) {
-  OCTET_DYNAMIC_SHARED(float, cache);
-  __shared__ float shared[kMostThreads / kWarp];
+template <bool kHeld>
+__global__ __launch_bounds__(kMostThreads) void quantize_kernel(QuantizeRows args) {
+  __shared__ float shared[3 * kWarp];
   __shared__ int32_t shared_slot;
+  let_next_kernel_start();
+  wait_for_earlier_kernels();
   const int64_t r = blockIdx.x;
-  const Row row(args.source, r, cached ? cache : nullptr, shared);
-  __syncthreads();
+  const Row<kHeld> row(args.source, r, shared);
   Maxima maxima = row_maxima(args, row, shared);
   bool in_range = maxima.row <= kLargest && maxima.leftover <= kLargest;
-  if (args.kept.count > 0) in_range &= split_row(args.kept, row, r, shared);
+  if (args.kept.count > 0) in_range &= split_row(args.kept, row, r, maxima.kept);
   if (!in_range) {
     report(args.error, r);
-    maxima = {0, 0};
+    maxima = {0, 0, 0};
   }
   if (threadIdx.x == 0) {
     args.row_factors[r] = maxima.row / (args.planes == 2 ? kTwoPlanesMax : kOnePlaneMax);
@@ -284,59 +246,81 @@ __global__ void quantize_kernel(QuantizeRows args, bool cached) {
   }
 }
 
-__global__ void split_kernel(RowSource source, SixteenBitRows out, ErrorMark error, bool cached) {
-  OCTET_DYNAMIC_SHARED(float, cache);
-  __shared__ float shared[kMostThreads / kWarp];
+template <bool kHeld>
+__global__ __launch_bounds__(kMostThreads) void split_kernel(RowSource source, SixteenBitRows out,
+                                                             ErrorMark error) {
+  __shared__ float shared[kWarp];
+  let_next_kernel_start();
+  wait_for_earlier_kernels();
   const int64_t r = blockIdx.x;
-  const Row row(source, r, cached ? cache : nullptr, shared);
-  __syncthreads();
-  if (!split_row(out, row, r, shared)) report(error, r);
+  const Row<kHeld> row(source, r, shared);
+  float largest[1] = {largest_picked(out, row)};
+  max_over_block(largest, shared);
+  if (!split_row(out, row, r, largest[0])) report(error, r);
 }
 
-__global__ void make_kernel(RowSource source, float* out, int64_t out_stride, ErrorMark error) {
-  __shared__ float shared[kMostThreads / kWarp];
+template <bool kHeld>
+__global__ __launch_bounds__(kMostThreads) void make_kernel(RowSource source, float* out,
+                                                            int64_t out_stride, ErrorMark error) {
+  __shared__ float shared[kWarp];
+  let_next_kernel_start();
+  wait_for_earlier_kernels();
   const int64_t r = blockIdx.x;
-  const Row row(source, r, nullptr, shared);
-  __syncthreads();
-  float largest = 0;
-  for (int64_t i = threadIdx.x; i < source.columns; i += blockDim.x) {
-    const float value = row[i];
-    largest = __uint_as_float(max(__float_as_uint(largest), __float_as_uint(fabsf(value))));
-    out[r * out_stride + i] = value;
-  }
+  const Row<kHeld> row(source, r, shared);
+  float largest[1] = {0};
+  each_quad<kHeld>(row.quads(), [&](int j, int64_t i) {
+    const Quad quad = row.quad(j, i);
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      if (4 * i + e >= source.columns) break;
+      largest[0] = larger_magnitude(largest[0], quad.values[e]);
+      out[r * out_stride + 4 * i + e] = quad.values[e];
+    }
+  });
   if (error.mark == nullptr) return;
-  if (!(max_over_block(largest, shared) <= kLargest)) report(error, r);
+  max_over_block(largest, shared);
+  if (!(largest[0] <= kLargest)) report(error, r);
 }
 
-int64_t cache_bytes(const RowSource& source) {
-  const int64_t bytes = source.columns * static_cast<int64_t>(sizeof(float));
-  return bytes <= kCachedBytes - 1024 ? bytes : 0;
+/// Starts the kernel that has rows of `padded` columns in registers, or the one that makes them
+/// anew.
+template <typename... Parameters>
+void start(void (*held)(Parameters...), void (*remade)(Parameters...), bool early, int64_t rows,
+           int64_t columns, int64_t padded, device::Stream stream, const Parameters&... arguments) {
+  const int threads = threads_for(columns);
+  const auto kernel = padded <= int64_t{4} * kHeldQuads * threads ? held : remade;
+  const auto blocks = static_cast<unsigned>(rows);
+  if (early) {
+    run_kernel_early(kernel, blocks, threads, 0, stream, arguments...);
+  } else {
+    run_kernel(kernel, blocks, threads, 0, stream, arguments...);
+  }
 }
 
 }  // namespace
 
 void quantize_rows(const QuantizeRows& args, device::Stream stream) {
   if (args.rows == 0) return;
-  const int64_t cache = cache_bytes(args.source);
-  run_kernel(quantize_kernel, static_cast<unsigned>(args.rows), threads_for(args.source.columns),
-             cache, stream, args, cache > 0);
+  // The count of extra rows has just been cleared, which is no kernel.
+  const bool early = args.extra_count == nullptr;
+  start(quantize_kernel<true>, quantize_kernel<false>, early, args.rows, args.source.columns,
+        args.k, stream, args);
   device::check_launch("quantize_rows");
 }
 
 void split_rows(const RowSource& source, int64_t rows, const SixteenBitRows& out,
                 const ErrorMark& error, device::Stream stream) {
   if (rows == 0) return;
-  const int64_t cache = cache_bytes(source);
-  run_kernel(split_kernel, static_cast<unsigned>(rows), threads_for(source.columns), cache, stream,
-             source, out, error, cache > 0);
+  start(split_kernel<true>, split_kernel<false>, true, rows, source.columns, out.padded, stream,
+        source, out, error);
   device::check_launch("split_rows");
 }
 
 void make_rows(const RowSource& source, int64_t rows, float* out, int64_t out_stride,
                const ErrorMark& error, device::Stream stream) {
   if (rows == 0) return;
-  run_kernel(make_kernel, static_cast<unsigned>(rows), threads_for(source.columns), 0, stream,
-             source, out, out_stride, error);
+  start(make_kernel<true>, make_kernel<false>, true, rows, source.columns, source.columns, stream,
+        source, out, out_stride, error);
   device::check_launch("make_rows");
 }
 
