@@ -33,8 +33,8 @@ SAMPLING = {
     "stop": (0, 1.5, True, {}, [1], [""], "", ["a"] * 17, "a" * 1025, [["a"]]),
     "ignore_eos": NO_FLAG, "stream": NO_FLAG, "activation_bits": (*NO_NUMBER, 7, 9, 12, 17, 8.0),
     "stream_options": (0, "a", []),
-    "frequency_penalty": (*NO_NUMBER, 1, 3), "presence_penalty": (*NO_NUMBER, -1, -3),
-    "logit_bias": ({"1": 1}, [1]),
+    "frequency_penalty": (*NO_NUMBER, -3, 3), "presence_penalty": (*NO_NUMBER, -2.1, 2.1),
+    "logit_bias": ({"1": 101}, {"one": 1}, {"1": "1"}, {"1": None}, {"4294967297": 1}, [1], 1),
 }
 WRONG = {
     COMPLETE: {
