@@ -95,7 +95,7 @@ int run_matmul(const BenchCommand& command) {
   const std::vector<evaluate::MatmulVariant> variants =
       gpu ? evaluate::gpu_table5_variants(bits) : evaluate::table5_variants(bits);
   const int64_t available =
-      gpu ? device::free_gpu_memory() / 8 : device::available_memory_bytes() / 2;
+      gpu ? device::gpu_memory().free_bytes / 8 : device::available_memory_bytes() / 2;
   std::vector<MatmulReport> reports;
   for (size_t i = 0; i < sizes.size(); ++i) {
     progress.update(static_cast<double>(i) / static_cast<double>(sizes.size()));

@@ -14,7 +14,12 @@ namespace octet::runtime {
 struct Workload {
   int64_t context = 0;
   int64_t sequences = 1;
+  bool all_logits = false;   ///< of every row, as when a text is scored
+  bool both_widths = false;  ///< llm-int8: requests choose the bits of their activations
 };
+
+/// Whose layouts and buffers a plan counts.
+enum class DeviceKind : uint8_t { cpu, gpu };
 
 /// What one device holds. Layers are counted through the encoder's and then the decoder's.
 struct DevicePlan {
@@ -37,7 +42,8 @@ struct Unit;
 /// are those of a Session: prompts in chunks, then one row for each sequence.
 class Planner {
  public:
-  Planner(model::Architecture architecture, model::SizeOptions options);
+  Planner(model::Architecture architecture, model::ModelShape shape,
+          DeviceKind kind = DeviceKind::cpu);
 
   const model::ModelBytes& weights() const { return weights_; }
 
@@ -54,12 +60,16 @@ class Planner {
 
  private:
   std::vector<Unit> units(const Workload& workload) const;
+  /// Of a step, without its logits.
   int64_t buffer_bytes(const Workload& workload) const;
+  int64_t gpu_buffer_bytes(const Workload& workload) const;
+  int64_t logits_bytes(const Workload& workload) const;
   DevicePlan one_device(const Workload& workload) const;
   bool fits(const Workload& workload, int64_t devices, int64_t memory_bytes) const;
 
   model::Architecture architecture_;
-  model::SizeOptions options_;
+  model::ModelShape shape_;
+  DeviceKind kind_;
   model::ModelBytes weights_;
 };
 

@@ -51,7 +51,6 @@ class CudaModel final : public GpuModel {
     GpuForwardPass pass = make_pass(cpu, step, cache, Stack::decoder);
     const int64_t count = std::ssize(step.logit_rows);
     const int64_t vocabulary = architecture_.vocabulary_size;
-    scratch_.room(scratch_.logits, std::max<int64_t>(1, count * vocabulary));
     if (scratch_.take_moved()) graphs_.clear();
     pass.send_step();
     if (pass.is_decode()) {
