@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+#include "runtime/placement.h"
 #include "runtime/plan.h"
 #include "runtime/session.h"
 #include "support/gpu.h"
@@ -80,6 +84,24 @@ TEST_P(GpuPlan, ForetellsEveryByteThatIsAllocated) {
   }
 }
 
+TEST_P(GpuPlan, ForetellsTheLastLayersOfADividedModel) {
+  OCTET_REQUIRE_GPU();
+  const auto path = test::shared_path("models/" + GetParam());
+  OCTET_REQUIRE_PATH(path);
+  device::Cpu cpu(2);
+  const Workload workload = {.context = 40, .sequences = 3};
+  model::Loaded loaded = model::load(cpu, path, test::with_method(Method::llm_int8));
+  if (loaded.model.architecture().encoder_decoder()) GTEST_SKIP() << "is not divided";
+  const runtime::Planner planner(loaded.model.architecture(), model::shape_of(loaded.model),
+                                 runtime::DeviceKind::gpu);
+  const runtime::DevicePlan plan = planner.last_layers(workload, 1);
+  device::restart_gpu_peak(0);
+  loaded.model.move_to_gpu(0, loaded.model.architecture().layers - 1);
+  run_workload(loaded.model, cpu, workload, 16);
+  EXPECT_EQ(loaded.model.gpu_bytes(), plan.weights_bytes + plan.buffer_bytes);
+  EXPECT_EQ(device::gpu_use(0).most_bytes, plan.bytes());
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, GpuPlan,
                          testing::Values("tiny-bloom", "tiny-gpt2", "tiny-llama", "tiny-opt",
                                          "tiny-opt-350m-style", "tiny-t5"),
@@ -88,6 +110,95 @@ INSTANTIATE_TEST_SUITE_P(Models, GpuPlan,
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+
+/// tiny-llama with a planner of its own, and no limit left behind.
+class GpuPlacement : public testing::Test {
+ protected:
+  void SetUp() override {
+    OCTET_REQUIRE_GPU();
+    OCTET_REQUIRE_PATH(path_);
+    loaded_.emplace(model::load(cpu_, path_, test::with_method(Method::llm_int8)));
+    planner_.emplace(architecture(), model::shape_of(loaded_->model), runtime::DeviceKind::gpu);
+    ASSERT_GT(architecture().layers, 1);
+    device::restart_gpu_peak(0);
+  }
+  void TearDown() override {
+    loaded_.reset();
+    device::limit_gpu_memory(0, 0);
+  }
+  const model::Architecture& architecture() { return loaded_->model.architecture(); }
+  int64_t bytes_of(int64_t layers) {
+    return runtime::plan_last_layers(*planner_, {&workload_, 1}, layers).bytes();
+  }
+  runtime::Placement place(int64_t limit, bool whole) {
+    return runtime::place(loaded_->model, {&workload_, 1}, runtime::gpu_room(0, limit), whole);
+  }
+  std::string refusal(int64_t limit) {
+    try {
+      place(limit, /*whole=*/true);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return {};
+  }
+
+  const std::filesystem::path path_ = test::shared_path("models/tiny-llama");
+  const Workload workload_ = {.context = 40, .sequences = 2};
+  device::Cpu cpu_{2};
+  std::optional<model::Loaded> loaded_;
+  std::optional<runtime::Planner> planner_;
+};
+
+TEST_F(GpuPlacement, RunsWithinExactlyWhatThePlanNeeds) {
+  const int64_t layers = architecture().layers;
+  const runtime::Placement placement = place(bytes_of(layers), /*whole=*/true);
+  EXPECT_EQ(placement.gpu_layers, layers);
+  EXPECT_EQ(loaded_->model.first_gpu_layer(), 0);
+  run_workload(loaded_->model, cpu_, workload_, 16);
+  EXPECT_EQ(device::gpu_use(0).limit_bytes, bytes_of(layers));
+  // One sequence more has no pages.
+  EXPECT_THROW(runtime::Session(loaded_->model, cpu_, 40, 3), Error);
+}
+
+TEST_F(GpuPlacement, RefusesAByteTooFewAndSaysWhatToDo) {
+  const std::string refused = refusal(bytes_of(architecture().layers) - 1);
+  for (const char* part : {"cuda:0", "KV cache", "--memory-limit", "--ctx-size", "--device auto"}) {
+    EXPECT_NE(refused.find(part), std::string::npos) << part << ": " << refused;
+  }
+  EXPECT_FALSE(loaded_->model.on_gpu());
+  EXPECT_NE(refusal(1 << 20).find("--device cpu"), std::string::npos);
+}
+
+TEST_F(GpuPlacement, MovesAsManyOfTheLastLayersAsFit) {
+  const int64_t layers = architecture().layers;
+  const runtime::Placement placement = place(bytes_of(layers) - 1, /*whole=*/false);
+  EXPECT_EQ(placement.gpu_layers, layers - 1);
+  EXPECT_EQ(loaded_->model.first_gpu_layer(), 1);
+  EXPECT_LE(placement.gpu.bytes(), bytes_of(layers) - 1);
+  run_workload(loaded_->model, cpu_, workload_, 16);
+  EXPECT_EQ(device::gpu_use(0).most_bytes, bytes_of(layers - 1));
+  const runtime::GpuRoom room = {.gpu = 0, .bytes = bytes_of(layers) - 1, .limited = true};
+  EXPECT_TRUE(
+      runtime::describe(placement, architecture(), room).starts_with("embeddings and layers 0"));
+}
+
+TEST_F(GpuPlacement, LeavesOnTheCpuWhatHasNoRoomAtAll) {
+  const runtime::Placement placement = place(1 << 20, /*whole=*/false);
+  EXPECT_EQ(placement.gpu_layers, 0);
+  EXPECT_FALSE(loaded_->model.on_gpu());
+  EXPECT_NE(placement.problem.find("not even one layer"), std::string::npos);
+  run_workload(loaded_->model, cpu_, workload_, 16);
+}
+
+TEST_F(GpuPlacement, CountsWhatAnotherModelHasOfALimit) {
+  model::Loaded other = model::load(cpu_, path_, test::with_method(Method::fp32));
+  other.model.move_to_gpu(0);
+  const int64_t needed = bytes_of(architecture().layers);
+  const int64_t both = needed + device::gpu_use(0).bytes;
+  EXPECT_EQ(runtime::gpu_room(0, both).bytes, needed);
+  EXPECT_FALSE(refusal(both - 1).empty());
+  EXPECT_TRUE(refusal(both).empty());
+}
 
 }  // namespace
 }  // namespace octet

@@ -297,12 +297,6 @@ model::LoadOptions load_options(const CommonOptions& options, const linear::Prec
   load.precision = precision;
   load.asked = options.asked;
   load.skip_modules = split_list(options.skip_modules, "--skip-modules");
-  if (const auto gpu = gpu_of(options.device)) {
-    load.place = model::LoadOptions::Place::gpu;
-    load.gpu = *gpu;
-  } else if (options.device == "auto") {
-    load.place = model::LoadOptions::Place::gpu_if_possible;
-  }
   return load;
 }
 

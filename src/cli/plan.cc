@@ -5,18 +5,18 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/loading.h"
 #include "cli/memory_size.h"
 #include "cli/options.h"
 #include "cli/plan_report.h"
 #include "cli/report.h"
-#include "base/error.h"
 #include "device/cache.h"
 #include "device/gpu.h"
 #include "device/gpu_memory.h"
-#include "model/gpu_model.h"
 #include "model/load/load.h"
+#include "runtime/placement.h"
 
 namespace octet::cli {
 namespace {
@@ -108,12 +108,6 @@ MethodPlan method_plan(const runtime::Planner& planner, const PlanReport& report
           .devices_needed = needed};
 }
 
-void check_gpu_runs(const model::Architecture& architecture, const linear::Precision& precision) {
-  const std::string reason = model::reason_against_gpu(architecture, precision);
-  if (!reason.empty())
-    fail("{} cannot run on a GPU yet; leave --device out to count a CPU's memory", reason);
-}
-
 PlanReport make_report(const PlanCommand& command, const model::Description& description) {
   const model::Architecture& architecture = description.architecture;
   const linear::Precision asked = single_precision(command.common);
@@ -135,7 +129,7 @@ PlanReport make_report(const PlanCommand& command, const model::Description& des
                                    kind_of(report));
     report.methods.push_back(method_plan(planner, report, method, command.devices));
     if (method != asked.method) continue;
-    if (report.gpu) check_gpu_runs(architecture, options.precision);
+    if (report.gpu) runtime::check_runs_on_gpu(architecture, options.precision);
     report.chosen = report.methods.back();
     report.precision = options.precision;
     report.weights = planner.weights();

@@ -154,7 +154,7 @@ Json json_of(const std::optional<int64_t>& count) {
 
 /// "cuda:0 (NVIDIA H100, 79.11 GiB, 78.20 GiB of it free)".
 std::string gpu_text(const PlannedGpu& gpu) {
-  if (gpu.name.empty()) return fmt::format("cuda:{}, which is not here", gpu.index);
+  if (gpu.name.empty()) return fmt::format("cuda:{}, which is not here,", gpu.index);
   return fmt::format("cuda:{} ({}, {}, {} of it free)", gpu.index, gpu.name,
                      memory_text(gpu.total_bytes), memory_text(gpu.free_bytes));
 }
@@ -162,9 +162,8 @@ std::string gpu_text(const PlannedGpu& gpu) {
 Json json_of(const PlannedGpu& gpu) {
   Json object = {{"index", gpu.index}};
   if (!gpu.name.empty())
-    object.update({{"name", gpu.name},
-                   {"memory_bytes", gpu.total_bytes},
-                   {"free_bytes", gpu.free_bytes}});
+    object.update(
+        {{"name", gpu.name}, {"memory_bytes", gpu.total_bytes}, {"free_bytes", gpu.free_bytes}});
   return object;
 }
 

@@ -39,7 +39,8 @@ class Account {
     GpuUse& use = use_[gpu];
     if (use.limit_bytes > 0 && bytes > use.limit_bytes - use.bytes) {
       fail(
-          "the GPU has no room for {} MiB more: {} MiB of --memory-limit's {} MiB are in use; use a "
+          "the GPU has no room for {} MiB more: {} MiB of --memory-limit's {} MiB are in use; use "
+          "a "
           "larger limit, a smaller --ctx-size or batch, or --device auto",
           mebibytes(bytes), mebibytes(use.bytes), use.limit_bytes >> 20);
     }

@@ -31,8 +31,8 @@ StepExtent extent_of(const Architecture& architecture, std::span<const Slice> sl
   int64_t longest = 0;
   for (const Slice& slice : slices) {
     extent.rows += slice.rows;
-    extent.tiles += (slice.rows * group + ops::cuda::kAttentionPairs - 1) /
-                    ops::cuda::kAttentionPairs;
+    extent.tiles +=
+        (slice.rows * group + ops::cuda::kAttentionPairs - 1) / ops::cuda::kAttentionPairs;
     extent.single_rows &= slice.rows == 1;
     end = std::max(end, slice.first_position + slice.rows);
     longest = std::max(longest, slice.source_positions);
@@ -40,8 +40,8 @@ StepExtent extent_of(const Architecture& architecture, std::span<const Slice> sl
   extent.sources = !slices.empty() && slices.front().source_positions > 0;
   if (extent.single_rows && stack == Stack::decoder) {
     longest = std::max(longest, end);
-    extent.splits = power_of_two_from((longest + ops::cuda::kSplitPositions - 1) /
-                                      ops::cuda::kSplitPositions);
+    extent.splits =
+        power_of_two_from((longest + ops::cuda::kSplitPositions - 1) / ops::cuda::kSplitPositions);
   }
   if (architecture.positions == Positions::rope) {
     extent.rotary_positions = power_of_two_from(std::max(end, kFirstRotaryPositions));
@@ -72,9 +72,9 @@ StepLayout::StepLayout(const StepExtent& extent) {
 namespace {
 
 constexpr std::array kStepArrays = {
-    &GpuStepSizes::hidden,    &GpuStepSizes::normed,   &GpuStepSizes::qkv,
-    &GpuStepSizes::attention, &GpuStepSizes::up,       &GpuStepSizes::embedded,
-    &GpuStepSizes::gathered,  &GpuStepSizes::logits,   &GpuStepSizes::partial,
+    &GpuStepSizes::hidden,    &GpuStepSizes::normed, &GpuStepSizes::qkv,
+    &GpuStepSizes::attention, &GpuStepSizes::up,     &GpuStepSizes::embedded,
+    &GpuStepSizes::gathered,  &GpuStepSizes::logits, &GpuStepSizes::partial,
     &GpuStepSizes::rotary,    &GpuStepSizes::rotary,  // cosines and sines
     &GpuStepSizes::step};
 

@@ -1,5 +1,5 @@
-// What a model and its steps take on a GPU, told from its description: the one place that knows, for
-// those who allocate and those who plan.
+// What a model and its steps take on a GPU, told from its description: the one place that knows,
+// for those who allocate and those who plan.
 #pragma once
 
 #include <cstdint>

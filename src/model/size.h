@@ -45,8 +45,8 @@ struct LinearShape {
 
 /// What of a model's parts their sizes follow from, in the order in which a step uses them.
 struct ModelShape {
-  linear::Precision precision;           ///< the model's
-  std::vector<LinearShape> embeddings;   ///< the tokens' and, where there is one, the projection
+  linear::Precision precision;          ///< the model's
+  std::vector<LinearShape> embeddings;  ///< the tokens' and, where there is one, the projection
   std::vector<std::vector<LinearShape>> layers;  ///< of the encoder, then of the decoder
   std::vector<LinearShape> head;                 ///< the projection where there is one, lm_head
   bool head_is_shared = false;                   ///< lm_head is the token embedding

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "model/gpu_size.h"
 #include "model/kv_cache.h"
 #include "runtime/session.h"
@@ -87,6 +88,12 @@ struct PlannedStep {
   }
 };
 
+/// Rows of a step at most.
+int64_t most_step_rows(const linear::Precision& precision, const Workload& workload) {
+  const int64_t rows = step_rows(precision);
+  return workload.most_rows > 0 ? std::min(rows, workload.most_rows) : rows;
+}
+
 /// The steps whose buffers are largest: decoding, and a chunk of a prompt beside it; an encoder
 /// reads all of a text.
 std::vector<PlannedStep> planned_steps(const model::Architecture& architecture,
@@ -94,7 +101,7 @@ std::vector<PlannedStep> planned_steps(const model::Architecture& architecture,
                                        const Workload& workload) {
   const int64_t context = std::max<int64_t>(1, workload.context);
   const int64_t source = architecture.encoder_decoder() ? context : 0;
-  const int64_t most_rows = step_rows(precision);
+  const int64_t most_rows = most_step_rows(precision, workload);
   const int64_t decoding = std::min(workload.sequences, most_rows);
   std::vector<PlannedStep> steps(2);
   for (int64_t i = 0; i < decoding; ++i) steps[0].add(1, context, source);
@@ -150,11 +157,11 @@ int64_t Planner::logits_bytes(const Workload& workload) const {
   if (workload.all_logits) rows = bounded_product(workload.context, workload.sequences);
   // A GPU has those of one step, the CPU collects them.
   if (kind_ == DeviceKind::gpu || workload.all_logits)
-    rows = std::min(rows, step_rows(shape_.precision));
+    rows = std::min(rows, most_step_rows(shape_.precision, workload));
   return rows * architecture_.vocabulary_size * int64_t{sizeof(float)};
 }
 
-int64_t Planner::gpu_buffer_bytes(const Workload& workload) const {
+int64_t Planner::gpu_buffer_bytes(const Workload& workload, int64_t first_layer) const {
   model::GpuStepSizes sizes;
   linear::GpuCallSizes calls;
   for (const PlannedStep& step : planned_steps(architecture_, shape_.precision, workload)) {
@@ -163,9 +170,9 @@ int64_t Planner::gpu_buffer_bytes(const Workload& workload) const {
                                                                    : std::ssize(step.slices);
     const model::StepExtent extent =
         model::extent_of(architecture_, step.slices, logit_rows, workload.context, step.stack);
-    sizes.include(model::gpu_step_sizes(architecture_, extent, /*embeds=*/true));
+    sizes.include(model::gpu_step_sizes(architecture_, extent, first_layer == 0));
     for (const int bits : activation_widths(shape_.precision, workload)) {
-      calls.include(model::gpu_call_sizes(shape_, extent, bits, /*first_layer=*/0));
+      calls.include(model::gpu_call_sizes(shape_, extent, bits, first_layer));
     }
   }
   sizes.logits = 0;
@@ -173,11 +180,12 @@ int64_t Planner::gpu_buffer_bytes(const Workload& workload) const {
 }
 
 int64_t Planner::buffer_bytes(const Workload& workload) const {
-  if (kind_ == DeviceKind::gpu) return gpu_buffer_bytes(workload);
+  if (kind_ == DeviceKind::gpu) return gpu_buffer_bytes(workload, /*first_layer=*/0);
   // A step holds a chunk of one prompt or a row of each sequence; an encoder reads all of a text.
   const int64_t most = std::max(workload.context, workload.sequences);
-  const int64_t rows =
-      architecture_.encoder_decoder() ? most : std::min(step_rows(shape_.precision), most);
+  const int64_t rows = architecture_.encoder_decoder()
+                           ? most
+                           : std::min(most_step_rows(shape_.precision, workload), most);
   const int64_t logit_rows = workload.all_logits ? rows : std::min(rows, workload.sequences);
   return model::step_bytes(architecture_, shape_, rows, logit_rows);
 }
@@ -187,6 +195,20 @@ DevicePlan Planner::one_device(const Workload& workload) const {
   const std::vector<Unit> all = units(workload);
   for (size_t i = 0; i < all.size(); ++i) add(all[i], static_cast<int64_t>(i), device);
   device.weights_bytes -= weights_.shared_head.total();
+  return device;
+}
+
+DevicePlan Planner::last_layers(const Workload& workload, int64_t layers) const {
+  OCTET_CHECK(kind_ == DeviceKind::gpu && layers > 0 && layers <= decoder_layers());
+  if (layers == decoder_layers()) return one_device(workload);
+  OCTET_CHECK(splits());
+  const int64_t first = decoder_layers() - layers;
+  const std::vector<Unit> all = units(workload);
+  DevicePlan device{.buffer_bytes = gpu_buffer_bytes(workload, first)};
+  // In front of the units of the layers are the embeddings.
+  for (size_t i = static_cast<size_t>(first) + 1; i < all.size(); ++i) {
+    add(all[i], static_cast<int64_t>(i), device);
+  }
   return device;
 }
 

@@ -173,7 +173,8 @@ GpuCeilings measure_gpu(int gpu, const std::function<void()>& between) {
   ceilings.name = described.name;
   Roofline& roofline = ceilings.roofline;
   roofline.cache_bytes = described.cache_bytes;
-  roofline.dram_buffer_bytes = std::min(kReadBytes, device::gpu_memory().free_bytes / 2 / 4096 * 4096);
+  roofline.dram_buffer_bytes =
+      std::min(kReadBytes, device::gpu_memory().free_bytes / 2 / 4096 * 4096);
   {
     GpuArray<std::byte> memory(roofline.dram_buffer_bytes);
     GpuArray<uint32_t> sums(ops::cuda::kReadSums);

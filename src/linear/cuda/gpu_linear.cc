@@ -157,17 +157,16 @@ void GpuLinear::forward_int8(const GpuLinearCall& call, ProductEpilogue epilogue
   const int planes = gpu_planes(layout_, precision_, call.activation_bits);
   const bool extra = gpu_has_extra_rows(layout_, precision_, call.activation_bits);
   float* factors = workspace.factors.data();
-  ops::cuda::QuantizeRows quantize = {
-      .source = call.source,
-      .rows = rows,
-      .planes = planes,
-      .threshold = extra ? precision_.threshold : 0,
-      .column_mask = kept_mask_.data(),
-      .k = layout_.k,
-      .codes = workspace.codes.data(),
-      .row_factors = factors,
-      .kept = {},
-      .error = call.error};
+  ops::cuda::QuantizeRows quantize = {.source = call.source,
+                                      .rows = rows,
+                                      .planes = planes,
+                                      .threshold = extra ? precision_.threshold : 0,
+                                      .column_mask = kept_mask_.data(),
+                                      .k = layout_.k,
+                                      .codes = workspace.codes.data(),
+                                      .row_factors = factors,
+                                      .kept = {},
+                                      .error = call.error};
   if (layout_.kept > 0) {
     quantize.kept = {.columns = kept_columns_.data(),
                      .count = layout_.kept,
@@ -224,13 +223,12 @@ void GpuLinear::forward_sixteen_bit(const GpuLinearCall& call, ProductEpilogue e
                                     GpuWorkspace& workspace, device::Stream stream) const {
   const int64_t rows = call.rows;
   const int planes = gpu_planes(layout_, precision_, call.activation_bits);
-  const ops::cuda::SixteenBitRows split = {
-      .count = layout_.inputs,
-      .padded = layout_.k,
-      .type = sixteen_bit_,
-      .plane_count = planes,
-      .planes = workspace.planes.data(),
-      .scales = workspace.factors.data()};
+  const ops::cuda::SixteenBitRows split = {.count = layout_.inputs,
+                                           .padded = layout_.k,
+                                           .type = sixteen_bit_,
+                                           .plane_count = planes,
+                                           .planes = workspace.planes.data(),
+                                           .scales = workspace.factors.data()};
   ops::cuda::split_rows(call.source, rows, split, call.error, stream);
   epilogue.row_factors = split.scales;
   ops::cuda::sixteen_bit_product({.a = split.planes,

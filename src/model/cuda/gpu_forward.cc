@@ -64,20 +64,20 @@ int64_t GpuScratch::bytes() const {
 GpuForwardPass::GpuForwardPass(device::Cpu& cpu, const Architecture& architecture,
                                const Weights& weights, const GpuWeights& gpu, const Step& step,
                                KvCache& cache, GpuScratch& scratch, device::Stream stream,
-                               Stack stack)
+                               Stack stack, bool embeds)
     : ForwardPass(architecture, weights, step, stack),
       gpu_(gpu),
       cache_(cache),
       scratch_(scratch),
       stream_(stream),
       tiles_(tiles_of(architecture, step)),
-      extent_(extent_of(architecture, step.slices, std::ssize(step.logit_rows), step.context,
-                        stack)),
+      extent_(
+          extent_of(architecture, step.slices, std::ssize(step.logit_rows), step.context, stack)),
       layout_(extent_),
       decode_(stack == Stack::decoder && extent_.single_rows && extent_.logit_rows == rows_) {
   OCTET_CHECK(std::ssize(tiles_) == extent_.tiles);
   const Architecture& a = architecture_;
-  scratch.make_room(gpu_step_sizes(a, extent_, /*embeds=*/true));
+  scratch.make_room(gpu_step_sizes(a, extent_, embeds));
   const auto matrix = [&](device::GpuArray<float>& array, int64_t columns) {
     return MatrixView<float>{array.data(), rows_, columns};
   };
@@ -147,6 +147,16 @@ void GpuForwardPass::send_step() {
   device::copy_to_gpu(scratch_.error.data(), scratch_.host_error.data(), 8, stream_);
 }
 
+void GpuForwardPass::send_hidden(MatrixView<const float> hidden) {
+  scratch_.host_hidden.ensure(rows_ * hidden.columns);
+  for (int64_t row = 0; row < rows_; ++row) {
+    std::copy_n(hidden.row(row), hidden.columns,
+                scratch_.host_hidden.data() + row * hidden.columns);
+  }
+  device::copy_to_gpu(hidden_.data, scratch_.host_hidden.data(),
+                      rows_ * hidden.columns * int64_t{sizeof(float)}, stream_);
+}
+
 void GpuForwardPass::fail_check(unsigned long long mark,
                                 const std::vector<CheckPlace>& places) const {
   const CheckPlace& place = places[static_cast<size_t>(mark >> 32)];
@@ -168,7 +178,7 @@ ops::cuda::StepRowsView GpuForwardPass::step_rows() const {
 
 ops::cuda::CacheView GpuForwardPass::cache_view(int64_t cache_layer) const {
   return {.base = cache_.head(cache_layer, 0),
-          .page_bytes = cache_.page_bytes(),
+          .page_bytes = cache_.page_bytes(cache_layer),
           .head_bytes = cache_.layout().bytes(),
           .key_bytes = cache_.layout().key_bytes(),
           .type = cache_.layout().type};

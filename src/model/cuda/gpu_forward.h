@@ -54,6 +54,7 @@ class GpuScratch {
   device::GpuArray<float> slopes;
   linear::GpuWorkspace linear;
   // The step's own data.
+  device::PinnedArray<float> host_hidden;  ///< what layers on the CPU have made
   device::PinnedArray<int32_t> host_step;
   device::GpuArray<int32_t> step;
   device::GpuArray<unsigned long long> error;
@@ -64,10 +65,12 @@ class GpuForwardPass final : public ForwardPass {
  public:
   GpuForwardPass(device::Cpu& cpu, const Architecture& architecture, const Weights& weights,
                  const GpuWeights& gpu, const Step& step, KvCache& cache, GpuScratch& scratch,
-                 device::Stream stream, Stack stack);
+                 device::Stream stream, Stack stack, bool embeds);
 
   /// Writes the step's data into page-locked memory and starts its copy.
   void send_step();
+  /// Instead of embed(): the host's rows, what layers there have made.
+  void send_hidden(tensor::MatrixView<const float> hidden);
   /// Every slice is one row, whose logits are wanted: a step that a graph can replay.
   bool is_decode() const { return decode_; }
   int64_t attention_splits() const { return extent_.splits; }
