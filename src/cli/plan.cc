@@ -134,6 +134,9 @@ PlanReport make_report(const PlanCommand& command, const model::Description& des
     report.precision = options.precision;
     report.weights = planner.weights();
     report.devices = planner.place(report.workload, command.devices);
+    if (report.gpu)
+      report.gpu->layers =
+          runtime::most_last_layers(planner, {&report.workload, 1}, report.memory_bytes);
     report.most_sequences =
         planner.most_sequences(report.workload.context, command.devices, report.memory_bytes);
     report.longest_context =

@@ -152,6 +152,13 @@ Json json_of(const std::optional<int64_t>& count) {
   return count ? Json(*count) : Json(nullptr);
 }
 
+/// What --device auto would do with one GPU that is too small.
+std::string divided(const PlanReport& report) {
+  if (!report.gpu || report.devices.size() > 1 || report.chosen.fits) return {};
+  return fmt::format("--device auto would run {} of {} layers there, and the others on the CPU\n",
+                     report.gpu->layers, report.architecture.layers);
+}
+
 /// "cuda:0 (NVIDIA H100, 79.11 GiB, 78.20 GiB of it free)".
 std::string gpu_text(const PlannedGpu& gpu) {
   if (gpu.name.empty()) return fmt::format("cuda:{}, which is not here,", gpu.index);
@@ -160,7 +167,7 @@ std::string gpu_text(const PlannedGpu& gpu) {
 }
 
 Json json_of(const PlannedGpu& gpu) {
-  Json object = {{"index", gpu.index}};
+  Json object = {{"index", gpu.index}, {"layers", gpu.layers}};
   if (!gpu.name.empty())
     object.update(
         {{"name", gpu.name}, {"memory_bytes", gpu.total_bytes}, {"free_bytes", gpu.free_bytes}});
@@ -180,7 +187,7 @@ std::string plan_text(const PlanReport& report, bool layers) {
       memory_text(report.memory_bytes), report.workload.context, report.workload.sequences);
   text += methods_table(report);
   text += fmt::format("\n{} {}\n", linear::name(report.precision.method), verdict(report));
-  text += assumptions(report);
+  text += divided(report) + assumptions(report);
   text += fmt::format("largest batch at context {}: {}; longest context at batch {}: {}\n\n",
                       report.workload.context, report.most_sequences, report.workload.sequences,
                       report.longest_context);

@@ -29,6 +29,7 @@ struct PlannedGpu {
   std::string name = {};  ///< empty: not of this machine
   int64_t total_bytes = 0;
   int64_t free_bytes = 0;
+  int64_t layers = 0;  ///< the last ones that --device auto would run there
 };
 
 struct PlanReport {

@@ -172,8 +172,21 @@ class Plan(CliTest):
         self.assertGreater(gpu["devices"][0]["buffer_bytes"], 64 << 20)  # products' partial sums
         self.assertTrue(gpu["fits"])
         self.assertFalse(self.json_of(*arguments, "--device", "cuda", "--method", "fp16")["fits"])
+        self.assertEqual(gpu["gpu"]["layers"], 64)
         text = octet(*arguments, "--device", "cuda").stdout.decode()
         self.assertIn("as cuda:0", text)
+        self.assertNotIn("--device auto", text)
+
+    def test_a_gpu_too_small_runs_the_last_layers(self):
+        arguments = ("plan", "--config", CONFIGS / "opt-66b.json", "--device", "cuda", "--memory")
+        plan = self.json_of(*arguments, "40GiB")
+        self.assertFalse(plan["fits"])
+        layers = plan["gpu"]["layers"]
+        self.assertGreater(layers, 64 * 40 // 72)
+        self.assertLess(layers, 64 * 40 // 60)
+        self.assertIn(f"--device auto would run {layers} of 64 layers there",
+                      octet(*arguments, "40GiB").stdout.decode())
+        self.assertEqual(self.json_of(*arguments, "1GiB")["gpu"]["layers"], 0)
 
     def test_a_gpu_must_run_the_model_and_have_a_memory(self):
         config = ("--config", CONFIGS / "opt-66b.json")

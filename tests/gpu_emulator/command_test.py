@@ -27,7 +27,9 @@ class GpuCommand(CliTest):
     def test_a_plan_reads_the_gpus_memory(self):
         plan = self.plan()
         self.assertEqual(plan["gpu"], {"index": 0, "name": "emulated on the CPU",
-                                       "memory_bytes": 4 << 30, "free_bytes": 4 << 30})
+                                       "memory_bytes": 4 << 30, "free_bytes": 4 << 30,
+                                       "layers": plan["gpu"]["layers"]})
+        self.assertEqual(plan["gpu"]["layers"], len(plan["layers"]))
         self.assertEqual(plan["memory_bytes"], 4 << 30)
         self.assertTrue(plan["fits"])
 
