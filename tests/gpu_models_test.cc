@@ -18,9 +18,12 @@ namespace {
 using linear::Method;
 using test::Logits;
 
-model::LoadOptions on_gpu(model::LoadOptions options) {
-  options.place = model::LoadOptions::Place::gpu;
-  return options;
+/// Loads a model whose decoder layers from `first_layer` on are on the GPU.
+model::Loaded load_on_gpu(device::Cpu& cpu, const std::filesystem::path& path,
+                          const model::LoadOptions& options, int64_t first_layer = 0) {
+  model::Loaded loaded = model::load(cpu, path, options);
+  loaded.model.move_to_gpu(0, first_layer);
+  return loaded;
 }
 
 nlohmann::json reference_of(const std::string& name) {
@@ -50,7 +53,7 @@ class GpuModels : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(GpuModels, Fp32GivesTheReferenceLogitsAndGreedyTokens) {
-  model::Loaded loaded = model::load(cpu_, path_, on_gpu(test::with_method(Method::fp32)));
+  model::Loaded loaded = load_on_gpu(cpu_, path_, test::with_method(Method::fp32));
   ASSERT_TRUE(loaded.model.on_gpu());
   const Logits logits = this->logits(loaded.model);
   const auto positions = reference_["positions"].get<std::vector<size_t>>();
@@ -79,7 +82,7 @@ TEST_P(GpuModels, Int8LosesLessThanATwentiethOfANat) {
     GTEST_SKIP() << "its loss moves by 0.14 when its weights are rounded to 8 bits";
   }
   for (const int bits : {16, 8}) {
-    model::Loaded gpu = model::load(cpu_, path_, on_gpu(test::with_method(Method::llm_int8, bits)));
+    model::Loaded gpu = load_on_gpu(cpu_, path_, test::with_method(Method::llm_int8, bits));
     EXPECT_NEAR(test::mean_nll(logits(gpu.model, bits), ids_), reference_["mean_nll"].get<double>(),
                 0.05)
         << bits;
@@ -88,7 +91,7 @@ TEST_P(GpuModels, Int8LosesLessThanATwentiethOfANat) {
 
 TEST_P(GpuModels, ChunksAndCompanyGiveTheBitsOfAlone) {
   for (const Method method : {Method::fp32, Method::llm_int8, Method::fp16}) {
-    model::Loaded loaded = model::load(cpu_, path_, on_gpu(test::with_method(method)));
+    model::Loaded loaded = load_on_gpu(cpu_, path_, test::with_method(method));
     const Logits alone = logits(loaded.model);
     // Most of the text at once, in two chunks, then token by token beside two other sequences.
     const size_t first = ids_.size() - 6;
@@ -120,6 +123,29 @@ TEST_P(GpuModels, ChunksAndCompanyGiveTheBitsOfAlone) {
   }
 }
 
+TEST_P(GpuModels, DividedWithTheCpuTheyGiveTheReferenceAndTheBitsOfAlone) {
+  model::Loaded loaded = model::load(cpu_, path_, test::with_method(Method::fp32));
+  const int64_t layers = loaded.model.architecture().layers;
+  if (loaded.model.architecture().encoder_decoder()) GTEST_SKIP() << "is not divided";
+  ASSERT_GT(layers, 1);
+  loaded.model.move_to_gpu(0, layers - 1);
+  EXPECT_EQ(loaded.model.first_gpu_layer(), layers - 1);
+  const Logits whole = logits(loaded.model);
+  const auto positions = reference_["positions"].get<std::vector<size_t>>();
+  for (size_t i = 0; i < positions.size(); ++i) {
+    const nlohmann::json& expected = reference_["logits"][i];
+    for (size_t j = 0; j < expected.size(); ++j) {
+      const double value = expected[j].get<double>();
+      ASSERT_NEAR(whole[positions[i]][j], value, 1e-4 + 1e-5 * std::fabs(value)) << positions[i];
+    }
+  }
+  const Logits chunked = logits(loaded.model, 16, 7);
+  EXPECT_EQ(chunked, whole);
+  const auto prompt = reference_["greedy"]["prompt_ids"].get<std::vector<int32_t>>();
+  const auto expected = reference_["greedy"]["new_ids"].get<std::vector<int32_t>>();
+  EXPECT_EQ(test::greedy(loaded.model, cpu_, prompt, std::ssize(expected)), expected);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, GpuModels,
                          testing::Values("tiny-bloom", "tiny-falcon", "tiny-gemma2",
                                          "tiny-gpt-bigcode", "tiny-gpt-neo", "tiny-gpt-neox",
@@ -140,7 +166,7 @@ TEST(GpuModel, OneWithExpertsIsRefusedByName) {
   OCTET_REQUIRE_PATH(path);
   device::Cpu cpu(2);
   try {
-    model::load(cpu, path, on_gpu({}));
+    load_on_gpu(cpu, path, {});
     FAIL() << "loaded";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("models with experts cannot run on a GPU"),
@@ -165,7 +191,7 @@ TEST(GpuModel, SmolLM2ChoosesTheCpusTokensUpToTheFirstNarrowMargin) {
   for (const int bits : {16, 8}) {
     const model::LoadOptions options = test::with_method(Method::llm_int8, bits);
     model::Loaded on_cpu = model::load(cpu, test::smollm2_path(), options);
-    model::Loaded gpu = model::load(cpu, test::smollm2_path(), on_gpu(options));
+    model::Loaded gpu = load_on_gpu(cpu, test::smollm2_path(), options);
     for (const char* text : {"The capital of France is", "def fibonacci(n):\n", "Once upon a"}) {
       const std::vector<int32_t> prompt = on_cpu.tokenizer->encode(text);
       const std::vector<int32_t> expected =
@@ -190,7 +216,7 @@ TEST(GpuModel, SmolLM2sLogitsAreTheCpusToWhatSixteenBitAttentionLoses) {
   device::Cpu cpu(8);
   const model::LoadOptions options = test::with_method(Method::llm_int8, 16);
   model::Loaded on_cpu = model::load(cpu, test::smollm2_path(), options);
-  model::Loaded gpu = model::load(cpu, test::smollm2_path(), on_gpu(options));
+  model::Loaded gpu = load_on_gpu(cpu, test::smollm2_path(), options);
   std::vector<int32_t> ids;
   for (int32_t i = 0; i < 600; ++i) ids.push_back(1000 + i * 37 % 40000);
   const Logits expected = test::all_logits(on_cpu.model, cpu, ids);

@@ -95,7 +95,7 @@ int run_matmul(const BenchCommand& command) {
   const std::vector<evaluate::MatmulVariant> variants =
       gpu ? evaluate::gpu_table5_variants(*gpu, bits) : evaluate::table5_variants(bits);
   const int64_t available =
-      gpu ? device::free_gpu_memory() / 16 : device::available_memory_bytes() / 2;
+      gpu ? device::gpu_memory().free_bytes / 16 : device::available_memory_bytes() / 2;
   std::vector<MatmulReport> reports;
   for (size_t i = 0; i < sizes.size(); ++i) {
     progress.update(static_cast<double>(i) / static_cast<double>(sizes.size()));
@@ -131,7 +131,13 @@ int run_model(const BenchCommand& command) {
   const linear::Precision asked = single_precision(command.common);
   const std::vector<int64_t> batches = counts(command.batches, "--batch", 4096);
   device::Cpu cpu = open_cpu(command.common);
-  LoadedModel loaded = load_model(cpu, command.common, asked, {.random_config = command.config});
+  const std::vector<runtime::Workload> workloads = {
+      {.context = command.prompt},
+      {.context = command.tokens, .sequences = *std::ranges::max_element(batches)}};
+  LoadedModel loaded =
+      load_model(cpu, command.common, asked,
+                 {.random_config = command.config,
+                  .workloads = [&](const model::Architecture&) { return workloads; }});
   model::Model& model = loaded.loaded.model;
   check_positions(command, model.architecture());
 

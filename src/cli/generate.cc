@@ -108,6 +108,18 @@ std::vector<int32_t> prompt_tokens(const GenerateCommand& command, const std::st
   return ids;
 }
 
+/// What the prompt and its answer take at most: a token is a byte of the prompt at least.
+int64_t most_positions(const GenerateCommand& command, const std::string& text,
+                       const model::Architecture& architecture) {
+  constexpr int64_t kTemplateTokens = 256;  // around a message
+  const int64_t prompt =
+      command.prompt_ids
+          ? std::ssize(split_numbers<int32_t>(*command.prompt_ids, "--prompt-ids"))
+          : std::ssize(text) + (command.system ? std::ssize(*command.system) : 0) + kTemplateTokens;
+  return std::min(planned_context(command.common, architecture, kDefaultContext),
+                  prompt + command.max_tokens);
+}
+
 /// Turns tokens into text as they come, keeps what --json prints, and streams otherwise.
 class Output {
  public:
@@ -232,7 +244,11 @@ int run_generate(const GenerateCommand& command) {
   std::string text;
   if (!command.prompt_ids) text = prompt_text(command);
   device::Cpu cpu = open_cpu(command.common);
-  LoadedModel model = load_model(cpu, command.common, precision);
+  LoadedModel model = load_model(
+      cpu, command.common, precision,
+      {.workloads = [&](const model::Architecture& architecture) -> std::vector<runtime::Workload> {
+        return {{.context = most_positions(command, text, architecture)}};
+      }});
   model::Loaded& loaded = model.loaded;
 
   const std::vector<int32_t> prompt = prompt_tokens(command, text, loaded);

@@ -9,12 +9,18 @@
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "device/gpu.h"
+#include "model/size.h"
+#include "runtime/placement.h"
 
 namespace octet::cli {
 namespace {
 
 /// Above this share, kept columns cost noticeable speed and memory.
 constexpr double kManyKept = 0.05;
+
+/// Positions that a GPU must have room for when a command says nothing else.
+constexpr int64_t kPlannedContext = 4096;
 
 double share_of(const model::KeptShare& input) {
   return input.columns == 0 ? 0 : static_cast<double>(input.kept) / input.columns;
@@ -38,10 +44,59 @@ void report_kept(const model::Loaded& loaded, bool verbose) {
              share_of(*worst) * 100, verbose ? "" : "; -v lists them");
 }
 
+/// What octet may use of the GPU that --device means; nothing where it means a CPU.
+std::optional<runtime::GpuRoom> room_of(const CommonOptions& options) {
+  if (options.device == "cpu") return std::nullopt;
+  const std::optional<int> asked = asked_gpu(options);
+  if (asked) return runtime::gpu_room(*asked, memory_limit_of(options));
+  if (device::list_gpus().gpus.empty()) return std::nullopt;
+  try {
+    return runtime::gpu_room(0, memory_limit_of(options));
+  } catch (const Error& error) {
+    if (options.verbose) fmt::print(stderr, "octet: on the CPU: {}\n", error.what());
+    return std::nullopt;
+  }
+}
+
+std::vector<runtime::Workload> workloads_of(const CommonOptions& options,
+                                            const LoadVariant& variant,
+                                            const model::Architecture& architecture) {
+  if (variant.workloads) return variant.workloads(architecture);
+  return {{.context = planned_context(options, architecture, kPlannedContext)}};
+}
+
+/// Refuses what cannot fit even if no column has to be kept in 16 bits. Converted checkpoints are
+/// used in place and bring their own precision: they are looked at once they are loaded.
+void refuse_before_loading(const CommonOptions& options, const linear::Precision& precision,
+                           const LoadVariant& variant, const runtime::GpuRoom& room) {
+  const model::Description description =
+      model::describe(variant.random_config.empty() ? options.model : variant.random_config);
+  if (description.format == "octet" || description.format == "bitsandbytes") return;
+  const model::Architecture& architecture = description.architecture;
+  runtime::check_runs_on_gpu(architecture, precision);
+  const model::ModelShape shape =
+      model::shape_of(architecture, {.precision = precision,
+                                     .skip_modules = load_options(options, precision).skip_modules,
+                                     .kept_columns = model::kept_share(0)});
+  const runtime::Planner planner(architecture, shape, runtime::DeviceKind::gpu);
+  runtime::check_fits(planner, workloads_of(options, variant, architecture), room);
+}
+
+void place_model(const CommonOptions& options, const LoadVariant& variant,
+                 const runtime::GpuRoom& room, model::Model& model) {
+  const runtime::Placement placement =
+      runtime::place(model, workloads_of(options, variant, model.architecture()), room,
+                     /*whole=*/asked_gpu(options).has_value());
+  if (options.verbose)
+    fmt::print(stderr, "octet: {}\n", runtime::describe(placement, model.architecture(), room));
+}
+
 }  // namespace
 
 LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
                        const linear::Precision& precision, const LoadVariant& variant) {
+  const std::optional<runtime::GpuRoom> room = room_of(options);
+  if (room && asked_gpu(options)) refuse_before_loading(options, precision, variant, *room);
   model::LoadOptions load = load_options(options, precision);
   load.plant = variant.plant;
   Progress progress(fmt::format("loading ({})", linear::name(precision.method)));
@@ -54,11 +109,10 @@ LoadedModel load_model(device::Cpu& cpu, const CommonOptions& options,
                          ? model::load(cpu, options.model, load)
                          : model::load_random(cpu, variant.random_config, load),
                      0};
+  if (room) place_model(options, variant, *room, result.loaded.model);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   progress.finish();
   throw_if_interrupted();
-  if (options.verbose && !result.loaded.gpu_problem.empty())
-    fmt::print(stderr, "octet: on the CPU: {}\n", result.loaded.gpu_problem);
   if (variant.report_kept) report_kept(result.loaded, options.verbose);
   return result;
 }
@@ -85,10 +139,16 @@ double kept_share(const model::Loaded& loaded) {
   return columns == 0 ? 0 : static_cast<double>(kept) / static_cast<double>(columns);
 }
 
+int64_t planned_context(const CommonOptions& options, const model::Architecture& architecture,
+                        int64_t otherwise) {
+  const int64_t trained = architecture.max_positions;
+  return options.context.value_or(trained > 0 ? std::min(trained, otherwise) : otherwise);
+}
+
 int64_t context_size(const CommonOptions& options, const model::Architecture& architecture,
                      int64_t otherwise) {
   const int64_t trained = architecture.max_positions;
-  if (!options.context) return trained > 0 ? std::min(trained, otherwise) : otherwise;
+  if (!options.context) return planned_context(options, architecture, otherwise);
   const int64_t asked = *options.context;
   if (trained > 0 && asked > trained) {
     if (architecture.has_position_table())

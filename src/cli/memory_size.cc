@@ -39,12 +39,15 @@ int64_t parse_memory(std::string_view text, std::string_view flag) {
   if (error != std::errc() || !std::isfinite(number)) {
     throw UsageError(fmt::format("{}: '{}' is no amount of memory like 24GiB", flag, text));
   }
-  if (unit.empty()) {
+  // A count of bytes needs no unit, but nobody means 24 bytes.
+  constexpr double kLeastBytes = 0x1p20;
+  if (unit.empty() && number < kLeastBytes) {
     throw UsageError(fmt::format("{}: '{}' has no unit; write {}GiB, {}GB or {}B", flag, text, text,
                                  text, text));
   }
-  const double bytes = number * unit_bytes(unit);
-  if (unit_bytes(unit) == 0) {
+  const double unit_size = unit.empty() ? 1 : unit_bytes(unit);
+  const double bytes = number * unit_size;
+  if (unit_size == 0) {
     throw UsageError(
         fmt::format("{}: '{}' is no unit of memory; use GiB, GB, MiB, MB, TiB or TB", flag, unit));
   }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/memory_size.h"
 #include "device/cpu_features.h"
 #include "device/gpu.h"
 #include "device/thread_team.h"
@@ -125,6 +126,10 @@ void add_device_options(CLI::App& app, CommonOptions& options, const Relevant& r
       ->group(group)
       ->type_name("DEVICE:{auto,cpu,cuda}")
       ->capture_default_str();
+  app.add_option("--memory-limit", options.memory_limit,
+                 "What octet may use of the GPU's memory, e.g. 24GiB (default: what is free)")
+      ->group(group)
+      ->type_name("SIZE");
   app.add_option("--isa", options.isa, "Force an instruction set (default: the best one here)")
       ->group(group)
       ->type_name("ISA")
@@ -277,9 +282,9 @@ std::optional<int> gpu_of(std::string_view device) {
 }
 
 void check_device(const CommonOptions& options) {
-  if (options.device == "auto" || options.device == "cpu") return;
-  if (!gpu_of(options.device))
-    throw UsageError(fmt::format("--device: '{}' is not cpu, cuda[:N] or auto", options.device));
+  if (memory_limit_of(options) && options.device == "cpu")
+    throw UsageError("--memory-limit is for GPUs: give --device cuda or auto");
+  if (!asked_gpu(options)) return;
   const device::GpuList list = device::list_gpus();
   if (list.gpus.empty())
     fail("--device {}: no GPU here ({}); use --device cpu", options.device, list.why_none);
@@ -292,17 +297,19 @@ model::LoadOptions load_options(const CommonOptions& options, const linear::Prec
   load.precision = precision;
   load.asked = options.asked;
   load.skip_modules = split_list(options.skip_modules, "--skip-modules");
-  if (const auto gpu = gpu_of(options.device)) {
-    load.place = model::LoadOptions::Place::gpu;
-    load.gpu = *gpu;
-  } else if (options.device == "auto") {
-    load.place = model::LoadOptions::Place::gpu_if_possible;
-  }
   return load;
 }
 
 std::optional<int> asked_gpu(const CommonOptions& options) {
-  return gpu_of(options.device);
+  const std::optional<int> gpu = gpu_of(options.device);
+  if (!gpu && options.device != "auto" && options.device != "cpu")
+    throw UsageError(fmt::format("--device: '{}' is not cpu, cuda[:N] or auto", options.device));
+  return gpu;
+}
+
+std::optional<int64_t> memory_limit_of(const CommonOptions& options) {
+  if (options.memory_limit.empty()) return std::nullopt;
+  return parse_memory(options.memory_limit, "--memory-limit");
 }
 
 device::Cpu open_cpu(const CommonOptions& options) {

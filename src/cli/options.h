@@ -25,6 +25,7 @@ struct CommonOptions {
   std::string skip_modules = "lm_head";
   std::optional<int> threads;
   std::string device = "auto";
+  std::string memory_limit;  ///< empty: none
   std::optional<std::string> isa;
   std::optional<int64_t> context;
   uint64_t seed = 0;
@@ -70,8 +71,11 @@ int activation_bits_of(const linear::Precision& precision);
 
 model::LoadOptions load_options(const CommonOptions& options, const linear::Precision& precision);
 
-/// N of --device cuda:N; nothing for cpu and auto.
+/// N of --device cuda:N; nothing for cpu and auto. Throws UsageError for other names.
 std::optional<int> asked_gpu(const CommonOptions& options);
+
+/// The bytes of --memory-limit. Throws UsageError when they are none.
+std::optional<int64_t> memory_limit_of(const CommonOptions& options);
 
 /// The CPU with the threads and instruction set asked for. Throws Error for devices and instruction
 /// sets that this build or machine lacks.

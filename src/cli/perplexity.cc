@@ -137,12 +137,24 @@ class PerplexityRun {
                                    logits_at_.back(), ids_.size()));
   }
 
+  LoadedModel load(const Precision& precision) {
+    return load_model(
+        cpu_, command_.common, precision,
+        {.workloads =
+             [&](const model::Architecture& architecture) -> std::vector<runtime::Workload> {
+          const int64_t longest =
+              command_.ids ? std::ssize(ids_)
+                           : planned_context(command_.common, architecture, kDefaultWindow);
+          return {evaluate::scoring_workload(precision, longest)};
+        }});
+  }
+
   void open_reference() {
     if (!command_.reference) return;
     const std::string& reference = *command_.reference;
     if (const auto method = linear::parse_method(reference)) {
       reference_precision_ = precision_of(command_.common, *method);
-      reference_model_.emplace(load_model(cpu_, command_.common, *reference_precision_));
+      reference_model_.emplace(load(*reference_precision_));
       prepare(reference_model_->loaded);
       reference_source_ = source_of(reference_model_->loaded, *reference_precision_);
     } else if (std::filesystem::exists(reference)) {
@@ -180,7 +192,7 @@ class PerplexityRun {
       auto source = source_of(reference_model_->loaded, precision);
       return score(reference_model_->loaded, *source, source.get());
     }
-    LoadedModel model = load_model(cpu_, command_.common, precision);
+    LoadedModel model = load(precision);
     prepare(model.loaded);
     auto source = source_of(model.loaded, precision);
     evaluate::LogitSource* reference = reference_source_.get();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/loading.h"
 #include "cli/memory_size.h"
@@ -12,7 +13,10 @@
 #include "cli/plan_report.h"
 #include "cli/report.h"
 #include "device/cache.h"
+#include "device/gpu.h"
+#include "device/gpu_memory.h"
 #include "model/load/load.h"
+#include "runtime/placement.h"
 
 namespace octet::cli {
 namespace {
@@ -22,9 +26,12 @@ constexpr const char* kExamples = R"(Examples:
   octet plan --config bench/configs/opt-175b.json --memory 24GiB --devices 8
   octet plan -m model/ --memory 80GiB --method bf16 -c 4096 -b 8 --json
   octet plan -m model.gguf -v         (this machine's free memory; every layer)
+  octet plan -m model/ --device cuda  (the free memory of its first GPU)
+  octet plan --config config.json --device cuda --memory-limit 80GiB
 
---memory is what octet may use of each device. A device's driver and other programs
-take theirs beside it: an NVIDIA GPU's context about half a GiB.)";
+--memory is what octet may use of each device. With --device cuda the weights are counted
+as GPUs have them, otherwise as CPUs do. A GPU's context, kernels and graphs are not in
+it: NVIDIA's driver takes about half a GiB beside.)";
 
 constexpr int64_t kDefaultContext = 2048;
 
@@ -57,6 +64,34 @@ model::SizeOptions size_options(const PlanCommand& command, linear::Precision pr
           .kept_columns = model::kept_share(command.kept_share)};
 }
 
+runtime::DeviceKind kind_of(const PlanReport& report) {
+  return report.gpu ? runtime::DeviceKind::gpu : runtime::DeviceKind::cpu;
+}
+
+/// What is known of GPU `index`: its memory where it is in this machine.
+PlannedGpu planned_gpu(int index) {
+  PlannedGpu gpu = {.index = index};
+  const device::GpuList list = device::list_gpus();
+  if (index >= std::ssize(list.gpus)) return gpu;
+  device::use_gpu(index);
+  const device::GpuMemory memory = device::gpu_memory();
+  gpu.name = list.gpus[static_cast<size_t>(index)].name;
+  gpu.total_bytes = memory.total_bytes;
+  gpu.free_bytes = memory.free_bytes;
+  return gpu;
+}
+
+/// Of each device: what was given by hand, else what is free.
+int64_t memory_bytes(const PlanCommand& command, const PlanReport& report) {
+  if (!command.memory.empty()) return parse_memory(command.memory, "--memory");
+  if (const auto limit = memory_limit_of(command.common)) return *limit;
+  if (!report.gpu) return device::available_memory_bytes();
+  if (report.gpu->name.empty())
+    fail("--device {}: no such GPU here ({}); give its memory with --memory", command.common.device,
+         device::list_gpus().why_none);
+  return report.gpu->free_bytes;
+}
+
 int64_t total_bytes(const std::vector<runtime::DevicePlan>& devices) {
   int64_t bytes = 0;
   for (const runtime::DevicePlan& device : devices) bytes += device.bytes();
@@ -84,19 +119,24 @@ PlanReport make_report(const PlanCommand& command, const model::Description& des
   report.kept_share = command.kept_share;
   report.workload = {.context = context_size(command.common, architecture, kDefaultContext),
                      .sequences = command.batch};
-  report.memory_bytes = command.memory.empty() ? device::available_memory_bytes()
-                                               : parse_memory(command.memory, "--memory");
+  if (const auto gpu = asked_gpu(command.common)) report.gpu = planned_gpu(*gpu);
+  report.memory_bytes = memory_bytes(command, report);
   for (const linear::Method method : compared_methods(asked.method)) {
     const linear::Precision precision =
         method == asked.method ? asked : precision_of(command.common, method);
     const model::SizeOptions options = size_options(command, precision, description.format);
-    const runtime::Planner planner(architecture, options);
+    const runtime::Planner planner(architecture, model::shape_of(architecture, options),
+                                   kind_of(report));
     report.methods.push_back(method_plan(planner, report, method, command.devices));
     if (method != asked.method) continue;
+    if (report.gpu) runtime::check_runs_on_gpu(architecture, options.precision);
     report.chosen = report.methods.back();
     report.precision = options.precision;
     report.weights = planner.weights();
     report.devices = planner.place(report.workload, command.devices);
+    if (report.gpu)
+      report.gpu->layers =
+          runtime::most_last_layers(planner, {&report.workload, 1}, report.memory_bytes);
     report.most_sequences =
         planner.most_sequences(report.workload.context, command.devices, report.memory_bytes);
     report.longest_context =
@@ -109,7 +149,11 @@ int run_plan(PlanCommand command) {
   if (command.common.model.empty() == command.config.empty())
     throw UsageError("give one of --model and --config");
   if (!command.config.empty()) command.common.model = command.config;
-  if (!command.memory.empty()) parse_memory(command.memory, "--memory");  // before reading files
+  // Before reading files.
+  if (!command.memory.empty()) parse_memory(command.memory, "--memory");
+  if (memory_limit_of(command.common) && !command.memory.empty())
+    throw UsageError("give one of --memory and --memory-limit");
+  asked_gpu(command.common);
   const model::Description description = model::describe(command.common.model);
   const PlanReport report = make_report(command, description);
   if (command.common.json) {
@@ -131,6 +175,10 @@ void add_plan(CLI::App& app, Action& action) {
                       .context = "Positions of each sequence (default: the model's, at most 2048)",
                       .seed = false});
   sub->get_option("--model")->required(false);
+  sub->get_option("--device")
+      ->group("Options")
+      ->description("cuda[:N]: count what a GPU holds (default: a CPU)");
+  sub->get_option("--memory-limit")->group("Options")->description("The same as --memory");
   sub->add_option("--config", command->config, "A config.json, instead of a model")
       ->type_name("FILE");
   sub->add_option("--memory", command->memory,

@@ -152,6 +152,28 @@ Json json_of(const std::optional<int64_t>& count) {
   return count ? Json(*count) : Json(nullptr);
 }
 
+/// What --device auto would do with one GPU that is too small.
+std::string divided(const PlanReport& report) {
+  if (!report.gpu || report.devices.size() > 1 || report.chosen.fits) return {};
+  return fmt::format("--device auto would run {} of {} layers there, and the others on the CPU\n",
+                     report.gpu->layers, report.architecture.layers);
+}
+
+/// "cuda:0 (NVIDIA H100, 79.11 GiB, 78.20 GiB of it free)".
+std::string gpu_text(const PlannedGpu& gpu) {
+  if (gpu.name.empty()) return fmt::format("cuda:{}, which is not here,", gpu.index);
+  return fmt::format("cuda:{} ({}, {}, {} of it free)", gpu.index, gpu.name,
+                     memory_text(gpu.total_bytes), memory_text(gpu.free_bytes));
+}
+
+Json json_of(const PlannedGpu& gpu) {
+  Json object = {{"index", gpu.index}, {"layers", gpu.layers}};
+  if (!gpu.name.empty())
+    object.update(
+        {{"name", gpu.name}, {"memory_bytes", gpu.total_bytes}, {"free_bytes", gpu.free_bytes}});
+  return object;
+}
+
 }  // namespace
 
 std::string plan_text(const PlanReport& report, bool layers) {
@@ -159,12 +181,13 @@ std::string plan_text(const PlanReport& report, bool layers) {
   std::string text = fmt::format("{}: {}, {}, {}\n", report.model, a.family,
                                  plural(std::ssize(report.weights.layers), "layer"),
                                  parameters_text(a.parameters()));
+  if (report.gpu) text += fmt::format("as {} would hold it\n", gpu_text(*report.gpu));
   text += fmt::format(
       "{} of {}; context {}, batch {}\n\n", plural(std::ssize(report.devices), "device"),
       memory_text(report.memory_bytes), report.workload.context, report.workload.sequences);
   text += methods_table(report);
   text += fmt::format("\n{} {}\n", linear::name(report.precision.method), verdict(report));
-  text += assumptions(report);
+  text += divided(report) + assumptions(report);
   text += fmt::format("largest batch at context {}: {}; longest context at batch {}: {}\n\n",
                       report.workload.context, report.most_sequences, report.workload.sequences,
                       report.longest_context);
@@ -182,6 +205,7 @@ Json plan_json(const PlanReport& report) {
                  {"kept_share", report.kept_share},
                  {"context", report.workload.context},
                  {"batch", report.workload.sequences},
+                 {"device", report.gpu ? "cuda" : "cpu"},
                  {"memory_bytes", report.memory_bytes},
                  {"fits", report.chosen.fits},
                  {"bytes_needed", report.chosen.bytes_needed},
@@ -193,6 +217,7 @@ Json plan_json(const PlanReport& report) {
                  {"devices", Json::array()},
                  {"layers", Json::array()},
                  {"methods", Json::array()}};
+  if (report.gpu) object["gpu"] = json_of(*report.gpu);
   for (size_t i = 0; i < report.devices.size(); ++i) {
     object["devices"].push_back(json_of(report.devices[i], i, report.memory_bytes));
   }

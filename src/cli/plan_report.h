@@ -23,8 +23,18 @@ struct MethodPlan {
   std::optional<int64_t> devices_needed;  ///< nothing: one layer alone is too much
 };
 
+/// The GPU that a plan is for.
+struct PlannedGpu {
+  int index = 0;
+  std::string name = {};  ///< empty: not of this machine
+  int64_t total_bytes = 0;
+  int64_t free_bytes = 0;
+  int64_t layers = 0;  ///< the last ones that --device auto would run there
+};
+
 struct PlanReport {
   std::string model;
+  std::optional<PlannedGpu> gpu;  ///< none: layouts and buffers are a CPU's
   model::Architecture architecture;
   linear::Precision precision;
   double kept_share = 0;

@@ -92,7 +92,15 @@ class StopAtEnd {
 
 void serve_model(const ServeCommand& command, server::Server& server, const std::string& name) {
   device::Cpu cpu = open_cpu(command.common);
-  LoadedModel model = load_model(cpu, command.common, single_precision(command.common));
+  const runtime::SchedulerOptions& scheduler = command.scheduler;
+  LoadedModel model = load_model(
+      cpu, command.common, single_precision(command.common),
+      {.workloads = [&](const model::Architecture& architecture) -> std::vector<runtime::Workload> {
+        return {{.context = planned_context(command.common, architecture, kDefaultContext),
+                 .sequences = scheduler.sequences,
+                 .both_widths = true,
+                 .most_rows = scheduler.sequences + scheduler.chunk}};
+      }});
   server::EngineOptions options = {
       .name = name, .scheduler = command.scheduler, .request_time = duration(command.request_s)};
   options.scheduler.context =

@@ -64,8 +64,13 @@ Row TextScorer::score(const Precision& precision, const model::PlantWhileLoading
         precision.activation_bits == reference_precision_.activation_bits) {
       score = run(reference_->loaded, precision, true, place + label);
     } else {
-      LoadedModel model =
-          load_model(cpu_, common_, precision, {.plant = plant, .report_kept = false});
+      LoadedModel model = load_model(
+          cpu_, common_, precision,
+          {.plant = plant,
+           .report_kept = false,
+           .workloads = [&](const model::Architecture&) -> std::vector<runtime::Workload> {
+             return {evaluate::scoring_workload(precision, window_)};
+           }});
       score = run(model.loaded, precision, false, place + label);
     }
     if (finished_) finished_->add(fingerprint, label, score);

@@ -21,8 +21,7 @@ evaluate::ThresholdStudy measure_thresholds(device::Cpu& cpu, const CommonOption
     progress.update(share);
   };
   options.load = [&](const linear::Precision& precision) {
-    model::LoadOptions load = load_options(common, precision);
-    load.place = model::LoadOptions::Place::cpu;  // where a pass can be observed
+    model::LoadOptions load = load_options(common, precision);  // on the CPU, where passes are seen
     load.progress = [](double) { throw_if_interrupted(); };
     return model::load(cpu, common.model, load);
   };

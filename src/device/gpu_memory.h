@@ -20,10 +20,28 @@ Stream make_stream();
 void destroy_stream(Stream stream);
 void synchronize(Stream stream);
 
-/// Memory of the current GPU that is free, bytes.
-int64_t free_gpu_memory();
+/// Memory of the current GPU: what all programs have left of it, and all there is.
+struct GpuMemory {
+  int64_t free_bytes = 0;
+  int64_t total_bytes = 0;
+};
+GpuMemory gpu_memory();
 
-/// `bytes` > 0 of the current GPU; their content is undefined. Throws Error when there is no room.
+/// What this process has of GPU `gpu` by allocate_gpu. CUDA's own needs (context, kernels, graphs)
+/// are not in it.
+struct GpuUse {
+  int64_t bytes = 0;
+  int64_t most_bytes = 0;   ///< at any time
+  int64_t limit_bytes = 0;  ///< 0: none
+};
+GpuUse gpu_use(int gpu);
+/// From now on allocate_gpu keeps GPU `gpu` within `bytes`; 0: within what there is.
+void limit_gpu_memory(int gpu, int64_t bytes);
+/// most_bytes counts from now on.
+void restart_gpu_peak(int gpu);
+
+/// `bytes` > 0 of the current GPU; their content is undefined. Throws Error when there is no room,
+/// or when it would pass the limit.
 void* allocate_gpu(int64_t bytes);
 void free_gpu(void* memory) noexcept;
 void* allocate_pinned(int64_t bytes);

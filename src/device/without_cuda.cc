@@ -4,6 +4,7 @@
 #if !defined(OCTET_HAS_CUDA)
 
 #include "base/error.h"
+#include "device/gpu_driver.h"
 
 namespace octet::device {
 
@@ -25,13 +26,16 @@ void destroy_stream(Stream) {}
 void synchronize(Stream) {
   no_cuda();
 }
-int64_t free_gpu_memory() {
+GpuMemory gpu_memory() {
   no_cuda();
 }
-void* allocate_gpu(int64_t) {
+int current_gpu() {
   no_cuda();
 }
-void free_gpu(void*) noexcept {}
+void* driver_allocate(int64_t) {
+  no_cuda();
+}
+void driver_free(void*) noexcept {}
 void* allocate_pinned(int64_t) {
   no_cuda();
 }

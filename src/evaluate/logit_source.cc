@@ -13,20 +13,27 @@ namespace {
 constexpr int64_t kBatchWindows = 32;
 constexpr int64_t kBatchPositions = 4096;
 
-int64_t sequences_for(const model::Model& model, int64_t longest) {
-  const linear::Precision& precision = model.precision();
+int64_t sequences_for(const linear::Precision& precision, int64_t longest) {
   if (linear::depends_on_call(precision.method, precision.outliers)) return 1;
   return std::clamp<int64_t>(kBatchPositions / longest, 1, kBatchWindows);
 }
 
 }  // namespace
 
+runtime::Workload scoring_workload(const linear::Precision& precision, int64_t longest) {
+  return {.context = longest,
+          .sequences = sequences_for(precision, longest),
+          .all_logits = true,
+          .most_rows = kPartRows};
+}
+
 ModelSource::ModelSource(model::Model& model, device::Cpu& cpu, int64_t longest,
                          int activation_bits)
     : model_(model),
-      session_(model, cpu, longest, sequences_for(model, longest)),
+      session_(model, cpu, longest, sequences_for(model.precision(), longest)),
       activation_bits_(activation_bits) {
-  for (int64_t i = 0; i < sequences_for(model, longest); ++i) sequences_.push_back(session_.open());
+  for (int64_t i = 0; i < sequences_for(model.precision(), longest); ++i)
+    sequences_.push_back(session_.open());
 }
 
 int64_t ModelSource::vocabulary_size() const {

@@ -9,6 +9,7 @@
 #include "device/cpu.h"
 #include "evaluate/windows.h"
 #include "model/model.h"
+#include "runtime/plan.h"
 #include "runtime/session.h"
 #include "tensor/view.h"
 
@@ -35,6 +36,10 @@ class LogitSource {
   /// valid until the next call. A saved file has none for a window's last token: one row fewer.
   virtual tensor::MatrixView<const float> next(int64_t rows) = 0;
 };
+
+/// What a ModelSource runs, for what a GPU must have room for. `longest`: tokens of the longest
+/// window.
+runtime::Workload scoring_workload(const linear::Precision& precision, int64_t longest);
 
 /// Runs a model, each window in a fresh context. Short windows run several at a time, as sequences
 /// of one step, which changes no bit; where a result depends on the whole call, never.

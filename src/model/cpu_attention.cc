@@ -127,9 +127,9 @@ bool CpuForwardPass::write_cache(int64_t row, int64_t cache_layer, const float* 
   bool fits = true;
   for (int64_t h = 0; h < a.kv_heads; ++h) {
     const float* key = keys + h * a.head_dim;
-    fits &=
-        ops::write_cache(cache_.layout(), cache_.head(cache_layer, h) + page * cache_.page_bytes(),
-                         position % ops::kPagePositions, key, key + a.kv_size());
+    fits &= ops::write_cache(cache_.layout(),
+                             cache_.head(cache_layer, h) + page * cache_.page_bytes(cache_layer),
+                             position % ops::kPagePositions, key, key + a.kv_size());
   }
   return fits;
 }
@@ -173,7 +173,7 @@ void CpuForwardPass::attend(int64_t index, int64_t cache_layer, Sees sees) {
             .heads = static_cast<int>(group),
             .layout = cache_.layout(),
             .cache = cache_.head(cache_layer, kv_head),
-            .page_stride = cache_.page_bytes(),
+            .page_stride = cache_.page_bytes(cache_layer),
             .pages = self ? slice.pages : slice.source_pages,
             .scale = scale,
             .softcap = a.attention_softcap,

@@ -22,6 +22,8 @@ class ForwardPass {
   void embed();
   /// Runs layer `index` on keys and values of `cache_layer` (the same but while loading).
   void layer(int64_t index, int64_t cache_layer, const PassObserver& observer);
+  /// [rows, hidden_size] what the layers have made so far, in the memory of whoever ran them.
+  tensor::MatrixView<const float> hidden() const { return hidden_; }
   /// After an encoder's layers: the norm of its output.
   void finish_source();
   /// Writes the keys and values that decoder layer `index` makes of the encoder's output into the

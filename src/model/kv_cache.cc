@@ -11,26 +11,33 @@ int64_t layer_page_bytes(const Architecture& architecture, ops::CacheType type) 
   return architecture.kv_heads * ops::CacheHeadLayout{type, architecture.head_dim}.bytes();
 }
 
-KvCache::KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages, bool on_gpu)
-    : KvCache(architecture, type, pages, architecture.layers, on_gpu) {}
+KvCache::KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages)
+    : KvCache(architecture, type, pages, architecture.layers) {}
+
+KvCache::KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages,
+                 int64_t first_gpu_layer)
+    : KvCache(architecture, type, pages, architecture.layers, first_gpu_layer) {}
 
 KvCache KvCache::of_layers(const Architecture& architecture, ops::CacheType type, int64_t pages,
                            int64_t layers) {
-  return KvCache(architecture, type, pages, layers, /*on_gpu=*/false);
+  return KvCache(architecture, type, pages, layers, /*first_gpu_layer=*/layers);
 }
 
 KvCache::KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages,
-                 int64_t layers, bool on_gpu)
+                 int64_t layers, int64_t first_gpu_layer)
     : layout_{type, architecture.head_dim},
-      kv_heads_(architecture.kv_heads),
       pages_(pages),
-      page_bytes_(layers * layer_page_bytes(architecture, type)),
-      memory_(on_gpu ? 0 : pages * page_bytes_),
-      gpu_memory_(on_gpu ? pages * page_bytes_ : 0) {}
+      layers_(layers),
+      first_gpu_layer_(first_gpu_layer),
+      layer_bytes_(layer_page_bytes(architecture, type)),
+      memory_(pages * first_gpu_layer * layer_bytes_),
+      gpu_memory_(pages * (layers - first_gpu_layer) * layer_bytes_) {}
 
 std::byte* KvCache::head(int64_t layer, int64_t kv_head) {
-  std::byte* base = gpu_memory_.size() > 0 ? gpu_memory_.data() : memory_.data();
-  return base + (layer * kv_heads_ + kv_head) * layout_.bytes();
+  const bool on_cpu = layer < first_gpu_layer_;
+  std::byte* base = on_cpu ? memory_.data() : gpu_memory_.data();
+  const int64_t in_part = on_cpu ? layer : layer - first_gpu_layer_;
+  return base + in_part * layer_bytes_ + kv_head * layout_.bytes();
 }
 
 }  // namespace octet::model

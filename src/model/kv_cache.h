@@ -21,31 +21,40 @@ ops::CacheType cache_type(linear::Method method);
 int64_t layer_page_bytes(const Architecture& architecture, ops::CacheType type);
 
 /// A pool of pages; each holds 64 positions of one sequence for all layers:
-/// [layers][kv_heads][keys, values].
+/// [layers][kv_heads][keys, values]. The layers from a certain one on may have their part of every
+/// page on a GPU.
 class KvCache {
  public:
-  /// `on_gpu`: in the memory of the current GPU.
+  /// All on the CPU.
+  KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages);
+  /// Layers from `first_gpu_layer` on in the memory of the current GPU.
   KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages,
-          bool on_gpu = false);
+          int64_t first_gpu_layer);
   const ops::CacheHeadLayout& layout() const { return layout_; }
   int64_t pages() const { return pages_; }
-  int64_t page_bytes() const { return page_bytes_; }
-  int64_t bytes() const { return pages_ * page_bytes_; }
+  /// From one page to the next where the layer's part of them lies.
+  int64_t page_bytes(int64_t layer) const { return part_of(layer) * layer_bytes_; }
+  int64_t bytes() const { return pages_ * layers_ * layer_bytes_; }
   /// On a CPU for `layers` layers instead of the architecture's.
   static KvCache of_layers(const Architecture& architecture, ops::CacheType type, int64_t pages,
                            int64_t layers);
 
-  /// Data of page 0 for this layer and KV head; page i lies i · page_bytes() further on.
+  /// Data of page 0 for this layer and KV head; page i lies i · page_bytes(layer) further on.
   std::byte* head(int64_t layer, int64_t kv_head);
 
  private:
   KvCache(const Architecture& architecture, ops::CacheType type, int64_t pages, int64_t layers,
-          bool on_gpu);
+          int64_t first_gpu_layer);
+  /// Layers that share the layer's memory.
+  int64_t part_of(int64_t layer) const {
+    return layer < first_gpu_layer_ ? first_gpu_layer_ : layers_ - first_gpu_layer_;
+  }
 
   ops::CacheHeadLayout layout_;
-  int64_t kv_heads_;
   int64_t pages_;
-  int64_t page_bytes_;
+  int64_t layers_;
+  int64_t first_gpu_layer_;
+  int64_t layer_bytes_;  ///< of a page
   tensor::Array<std::byte> memory_;
   device::GpuArray<std::byte> gpu_memory_;
 };

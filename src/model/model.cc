@@ -56,18 +56,29 @@ ops::CacheType Model::cache_type() const {
   return model::cache_type(precision_.method);
 }
 
-void Model::move_to_gpu(int index) {
-  OCTET_CHECK(gpu_ == nullptr);
-  gpu_ = make_gpu_model(index, *architecture_, precision_, *weights_);
-  for (const Stack stack : kStacks) {
-    for (Layer& layer : weights_->layers_of(stack)) {
-      for (linear::Linear* linear :
-           {&layer.qkv, &layer.attention_output, &layer.cross_key_value, &layer.cross_query,
-            &layer.cross_output, &layer.up, &layer.down}) {
-        linear->drop_values();
-      }
-    }
+namespace {
+
+void drop_values(Layer& layer) {
+  for (linear::Linear* linear : {&layer.qkv, &layer.attention_output, &layer.cross_key_value,
+                                 &layer.cross_query, &layer.cross_output, &layer.up, &layer.down}) {
+    linear->drop_values();
   }
+}
+
+}  // namespace
+
+void Model::move_to_gpu(int index, int64_t first_layer) {
+  OCTET_CHECK(gpu_ == nullptr && first_layer >= 0 && first_layer < architecture_->layers);
+  OCTET_CHECK(first_layer == 0 || !architecture_->encoder_decoder());
+  gpu_ = make_gpu_model(index, *architecture_, precision_, *weights_, first_layer);
+  for (Layer& layer : weights_->encoder_layers) drop_values(layer);
+  for (int64_t i = first_layer; i < architecture_->layers; ++i) {
+    drop_values(weights_->layers[static_cast<size_t>(i)]);
+  }
+}
+
+int64_t Model::first_gpu_layer() const {
+  return gpu_ != nullptr ? gpu_->first_layer() : architecture_->layers;
 }
 
 int64_t Model::gpu_bytes() const {
@@ -91,17 +102,20 @@ void Model::encode(device::Cpu& cpu, const Step& step, KvCache& cache) {
 
 void Model::forward(device::Cpu& cpu, const Step& step, KvCache& cache,
                     tensor::MatrixView<float> logits, const PassObserver& observer) {
-  if (gpu_ != nullptr) {
-    OCTET_CHECK(!observer.input && !observer.heads);
-    return gpu_->forward(cpu, step, cache, logits);
-  }
+  OCTET_CHECK(gpu_ == nullptr || (!observer.input && !observer.heads));
+  const int64_t first_gpu_layer = this->first_gpu_layer();
+  if (first_gpu_layer == 0) return gpu_->forward(cpu, step, cache, {}, logits);
   const device::FlushDenormals flush;
   CpuForwardPass pass(cpu, *architecture_, *weights_, step, cache, *scratch_, Stack::decoder);
   pass.embed();
-  for (int64_t layer = 0; layer < architecture_->layers; ++layer) {
+  for (int64_t layer = 0; layer < first_gpu_layer; ++layer) {
     pass.layer(layer, layer, observer);
   }
-  pass.logits(logits);
+  if (gpu_ != nullptr) {
+    gpu_->forward(cpu, step, cache, pass.hidden(), logits);
+  } else {
+    pass.logits(logits);
+  }
 }
 
 }  // namespace octet::model

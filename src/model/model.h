@@ -148,10 +148,14 @@ class Model {
   const Weights& weights() const { return *weights_; }
   ops::CacheType cache_type() const;
 
-  /// Moves the weights to GPU `index`, where all steps run from then on; caches must be there too.
-  /// Throws Error when the GPU has no room, or cannot run such a model.
-  void move_to_gpu(int index);
+  /// Moves the layers from `first_layer` on, and the head, to GPU `index`; with 0 everything, an
+  /// encoder too. Steps begin on the CPU where layers are left there, and their rows cross once.
+  /// The layers' caches must be in the same places. Throws Error when the GPU has no room, or
+  /// cannot run such a model: then nothing has moved.
+  void move_to_gpu(int index, int64_t first_layer = 0);
   bool on_gpu() const { return gpu_ != nullptr; }
+  /// Decoder layers from here on are on a GPU; the number of layers where none is.
+  int64_t first_gpu_layer() const;
   /// Bytes on the GPU beside the caches.
   int64_t gpu_bytes() const;
 

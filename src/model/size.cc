@@ -17,43 +17,6 @@ bool has_bias(const LinearNames& names) {
                      [](const MatrixName& part) { return !part.bias.empty(); });
 }
 
-/// The linear layers of a model with the precision each is packed for.
-class Layers {
- public:
-  Layers(const Architecture& architecture, const SizeOptions& options)
-      : architecture_(architecture), options_(options) {}
-
-  bool head_is_int8() const {
-    return quantises_head(options_.precision.method, options_.skip_modules);
-  }
-  bool head_is_shared() const { return !head_is_int8() && architecture_.head_is_embedding(); }
-
-  linear::LayerBytes packed(const LinearNames& names, bool keep_16bit) const {
-    if (names.parts.empty()) return {};
-    return linear::packed_bytes(shape(names), precision(names, keep_16bit));
-  }
-  linear::CallBytes call(const LinearNames& names, bool keep_16bit, int64_t rows) const {
-    if (names.parts.empty()) return {};
-    return linear::call_bytes(shape(names), precision(names, keep_16bit), rows);
-  }
-  bool skipped(const LinearNames& names) const { return is_skipped(names, options_.skip_modules); }
-
- private:
-  linear::LayerShape shape(const LinearNames& names) const {
-    return {.outputs = names.outputs(),
-            .inputs = names.inputs,
-            .bias = has_bias(names),
-            .sixteen_bit_columns = options_.kept_columns(names)};
-  }
-  linear::Precision precision(const LinearNames& names, bool keep_16bit) const {
-    // f16 or bf16 is the checkpoint's choice; both take two bytes.
-    return layer_precision(names, options_.precision, keep_16bit, ops::SixteenBit::f16);
-  }
-
-  const Architecture& architecture_;
-  const SizeOptions& options_;
-};
-
 /// Tables of positions as they lie in memory, computed ones among them.
 int64_t position_values(const Architecture& a) {
   int64_t values = 0;
@@ -100,32 +63,113 @@ WeightBytes ModelBytes::all() const {
   return sum;
 }
 
-ModelBytes packed_bytes(const Architecture& a, const SizeOptions& options) {
-  const Layers layers(a, options);
-  ModelBytes bytes;
-  bytes.embeddings.linear = layers.packed(a.token_embedding(), /*keep_16bit=*/true);
-  if (layers.head_is_shared()) {
-    bytes.shared_head = bytes.embeddings.linear;
-  } else {
-    bytes.head.linear = layers.packed(a.lm_head(), /*keep_16bit=*/!layers.head_is_int8());
-  }
-  bytes.embeddings.linear += layers.packed(a.names.embedding_projection, /*keep_16bit=*/true);
-  bytes.head.linear += layers.packed(a.names.output_projection, /*keep_16bit=*/true);
-  bytes.embeddings.float32 =
-      kFloat * (position_values(a) + a.norm_parameters(a.names.embedding_norm) +
-                a.norm_parameters(a.names.encoder_norm));
-  bytes.head.float32 = kFloat * a.norm_parameters(a.names.final_norm);
+namespace {
+
+/// The numbers beside the linear layers, which follow from the description.
+ModelShape numbers_of(const Architecture& a) {
+  ModelShape shape;
+  shape.embedding_numbers = position_values(a) + a.norm_parameters(a.names.embedding_norm) +
+                            a.norm_parameters(a.names.encoder_norm);
+  shape.head_numbers = a.norm_parameters(a.names.final_norm);
   for (const Stack stack : kStacks) {
     for (const LayerNames& names : a.names_of(stack)) {
-      WeightBytes layer{.linear = {}, .float32 = kFloat * a.norm_parameters(names)};
-      for (const LinearId id : linears_of(names)) {
-        const LinearNames& linear = linear_of(names, id);
-        layer.linear += layers.packed(linear, layers.skipped(linear));
-      }
-      bytes.layers.push_back(layer);
+      shape.layer_numbers.push_back(a.norm_parameters(names));
     }
   }
+  return shape;
+}
+
+LinearShape shape_of(const LinearNames& names, const linear::Precision& asked, bool keep_16bit,
+                     const SizeOptions& options) {
+  return {.shape = {.outputs = names.outputs(),
+                    .inputs = names.inputs,
+                    .bias = has_bias(names),
+                    .sixteen_bit_columns = options.kept_columns(names)},
+          // f16 or bf16 is the checkpoint's choice; both take two bytes.
+          .precision = layer_precision(names, asked, keep_16bit, ops::SixteenBit::f16)};
+}
+
+LinearShape shape_of(const linear::Linear& linear) {
+  const linear::LinearParts& parts = linear.parts();
+  return {.shape = {.outputs = parts.outputs,
+                    .inputs = parts.inputs,
+                    .bias = !parts.bias.empty(),
+                    .sixteen_bit_columns = parts.kept_columns.size()},
+          .precision = linear.precision()};
+}
+
+}  // namespace
+
+ModelShape shape_of(const Architecture& a, const SizeOptions& options) {
+  ModelShape shape = numbers_of(a);
+  shape.precision = options.precision;
+  const auto add = [&](std::vector<LinearShape>& to, const LinearNames& names, bool keep_16bit) {
+    if (names.parts.empty()) return;
+    to.push_back(shape_of(names, options.precision, keep_16bit, options));
+  };
+  const bool int8_head = quantises_head(options.precision.method, options.skip_modules);
+  shape.head_is_shared = !int8_head && a.head_is_embedding();
+  add(shape.embeddings, a.token_embedding(), /*keep_16bit=*/true);
+  add(shape.embeddings, a.names.embedding_projection, /*keep_16bit=*/true);
+  add(shape.head, a.names.output_projection, /*keep_16bit=*/true);
+  add(shape.head, a.lm_head(), !int8_head);
+  for (const Stack stack : kStacks) {
+    for (const LayerNames& names : a.names_of(stack)) {
+      std::vector<LinearShape>& layer = shape.layers.emplace_back();
+      for (const LinearId id : linears_of(names)) {
+        const LinearNames& linear = linear_of(names, id);
+        layer.push_back(shape_of(linear, precision_for(options.precision, id),
+                                 is_skipped(linear, options.skip_modules), options));
+      }
+    }
+  }
+  return shape;
+}
+
+ModelShape shape_of(const Model& model) {
+  const Architecture& a = model.architecture();
+  const Weights& weights = model.weights();
+  ModelShape shape = numbers_of(a);
+  shape.precision = model.precision();
+  shape.head_is_shared = weights.lm_head == weights.token_embedding;
+  shape.embeddings.push_back(shape_of(*weights.token_embedding));
+  if (weights.embedding_projection)
+    shape.embeddings.push_back(shape_of(*weights.embedding_projection));
+  if (weights.output_projection) shape.head.push_back(shape_of(*weights.output_projection));
+  shape.head.push_back(shape_of(*weights.lm_head));
+  for (const Stack stack : kStacks) {
+    const std::vector<LayerNames>& names = a.names_of(stack);
+    for (size_t i = 0; i < names.size(); ++i) {
+      std::vector<LinearShape>& layer = shape.layers.emplace_back();
+      for (const LinearId id : linears_of(names[i])) {
+        layer.push_back(shape_of(linear_of(weights.layers_of(stack)[i], id)));
+      }
+    }
+  }
+  return shape;
+}
+
+ModelBytes packed_bytes(const ModelShape& shape, const LayerBytesFunction& layer_bytes) {
+  ModelBytes bytes;
+  for (const LinearShape& linear : shape.embeddings) bytes.embeddings.linear += layer_bytes(linear);
+  bytes.embeddings.float32 = kFloat * shape.embedding_numbers;
+  for (size_t i = 0; i < shape.layers.size(); ++i) {
+    WeightBytes layer{.linear = {}, .float32 = kFloat * shape.layer_numbers[i]};
+    for (const LinearShape& linear : shape.layers[i]) layer.linear += layer_bytes(linear);
+    bytes.layers.push_back(layer);
+  }
+  for (const LinearShape& linear : shape.head) {
+    const bool shared = shape.head_is_shared && &linear == &shape.head.back();
+    (shared ? bytes.shared_head : bytes.head.linear) += layer_bytes(linear);
+  }
+  bytes.head.float32 = kFloat * shape.head_numbers;
   return bytes;
+}
+
+ModelBytes packed_bytes(const ModelShape& shape) {
+  return packed_bytes(shape, [](const LinearShape& linear) {
+    return linear::packed_bytes(linear.shape, linear.precision);
+  });
 }
 
 namespace {
@@ -146,20 +190,18 @@ int64_t scratch_floats(const Architecture& a) {
 
 }  // namespace
 
-int64_t step_bytes(const Architecture& a, const SizeOptions& options, int64_t rows,
+int64_t step_bytes(const Architecture& a, const ModelShape& shape, int64_t rows,
                    int64_t logit_rows) {
-  const Layers layers(a, options);
-  linear::CallBytes call = layers.call(a.lm_head(), !layers.head_is_int8(), logit_rows);
-  call.include(layers.call(a.names.embedding_projection, true, rows));
-  call.include(layers.call(a.names.output_projection, true, logit_rows));
-  for (const Stack stack : kStacks) {
-    for (const LayerNames& names : a.names_of(stack)) {
-      for (const LinearId id : linears_of(names)) {
-        const LinearNames& linear = linear_of(names, id);
-        call.include(layers.call(linear, layers.skipped(linear), rows));
-      }
-    }
+  linear::CallBytes call;
+  const auto include = [&](const LinearShape& linear, int64_t call_rows) {
+    call.include(linear::call_bytes(linear.shape, linear.precision, call_rows));
+  };
+  // The token embedding is looked up; only what follows it multiplies.
+  for (size_t i = 1; i < shape.embeddings.size(); ++i) include(shape.embeddings[i], rows);
+  for (const auto& layer : shape.layers) {
+    for (const LinearShape& linear : layer) include(linear, rows);
   }
+  for (const LinearShape& linear : shape.head) include(linear, logit_rows);
   return call.total() + rows * kFloat * scratch_floats(a);
 }
 

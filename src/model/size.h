@@ -10,6 +10,7 @@
 #include "linear/precision.h"
 #include "linear/size.h"
 #include "model/architecture.h"
+#include "model/model.h"
 
 namespace octet::model {
 
@@ -36,6 +37,29 @@ struct SizeOptions {
   std::function<int64_t(const LinearNames&)> kept_columns = kept_share(kAssumedKeptShare);
 };
 
+/// A linear layer and what it is packed for.
+struct LinearShape {
+  linear::LayerShape shape;
+  linear::Precision precision;
+};
+
+/// What of a model's parts their sizes follow from, in the order in which a step uses them.
+struct ModelShape {
+  linear::Precision precision;          ///< the model's
+  std::vector<LinearShape> embeddings;  ///< the tokens' and, where there is one, the projection
+  std::vector<std::vector<LinearShape>> layers;  ///< of the encoder, then of the decoder
+  std::vector<LinearShape> head;                 ///< the projection where there is one, lm_head
+  bool head_is_shared = false;                   ///< lm_head is the token embedding
+  // Numbers in norms and tables of positions.
+  int64_t embedding_numbers = 0;  ///< the encoder's last norm among them
+  std::vector<int64_t> layer_numbers;
+  int64_t head_numbers = 0;
+};
+/// As loading would make it.
+ModelShape shape_of(const Architecture& architecture, const SizeOptions& options);
+/// Of a loaded model, with the columns that it keeps.
+ModelShape shape_of(const Model& model);
+
 struct WeightBytes {
   linear::LayerBytes linear;
   int64_t float32 = 0;  ///< norms and tables of positions
@@ -54,12 +78,16 @@ struct ModelBytes {
   WeightBytes all() const;
   int64_t total() const { return all().total(); }
 };
-ModelBytes packed_bytes(const Architecture& architecture, const SizeOptions& options);
+/// How one linear layer is counted: linear::packed_bytes, or as a GPU has it.
+using LayerBytesFunction = std::function<linear::LayerBytes(const LinearShape&)>;
+ModelBytes packed_bytes(const ModelShape& shape, const LayerBytesFunction& layer_bytes);
+/// On a CPU.
+ModelBytes packed_bytes(const ModelShape& shape);
 
-/// Bytes of the buffers that a step of `rows` rows, `logit_rows` of them sampled, uses and later
-/// steps use again: the Scratch of a forward pass, but for what call_bytes() leaves out. The logits
-/// themselves are not in it.
-int64_t step_bytes(const Architecture& architecture, const SizeOptions& options, int64_t rows,
+/// Bytes of the buffers that a step of `rows` rows, `logit_rows` of them sampled, uses on a CPU and
+/// later steps use again: the Scratch of a forward pass, but for what call_bytes() leaves out. The
+/// logits themselves are not in it.
+int64_t step_bytes(const Architecture& architecture, const ModelShape& shape, int64_t rows,
                    int64_t logit_rows);
 
 }  // namespace octet::model

@@ -78,7 +78,8 @@ TEST_P(Sized, PackedBytesAreThoseOfTheLoadedModel) {
   for (const LoadOptions& options : load_options()) {
     const Loaded loaded = load(options);
     const ModelBytes bytes =
-        packed_bytes(loaded.model.architecture(), size_options(options, loaded.model));
+        packed_bytes(shape_of(loaded.model.architecture(), size_options(options, loaded.model)));
+    EXPECT_EQ(packed_bytes(shape_of(loaded.model)).total(), bytes.total());
     EXPECT_EQ(bytes.total(), loaded.model.weights().bytes())
         << linear::name(options.precision.method) << ", "
         << linear::name(options.precision.outliers) << ", " << options.skip_modules.front();
@@ -140,8 +141,8 @@ TEST_P(Sized, StepBytesAreTheBuffersAStepLeaves) {
     LoadOptions options;
     options.precision.method = method;
     const Loaded loaded = load(options);
-    const int64_t told = step_bytes(loaded.model.architecture(),
-                                    size_options(options, loaded.model), kRows, kRows / 4);
+    const int64_t told =
+        step_bytes(loaded.model.architecture(), shape_of(loaded.model), kRows, kRows / 4);
     const int64_t used = scratch_bytes(cpu_, loaded.model, kRows);
     // An array that grows takes half as much again, and later may be large enough as it is.
     EXPECT_LE(told, used) << linear::name(method);

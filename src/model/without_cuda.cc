@@ -8,7 +8,7 @@
 namespace octet::model {
 
 std::unique_ptr<GpuModel> make_gpu_model(int, const Architecture&, const linear::Precision&,
-                                         const Weights&) {
+                                         const Weights&, int64_t) {
   fail("this build of octet has no CUDA: use --device cpu, or build with -DOCTET_CUDA=ON");
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+#include "model/gpu_size.h"
 #include "model/kv_cache.h"
 #include "runtime/session.h"
 
@@ -72,15 +74,71 @@ int64_t largest(int64_t high, const Predicate& holds) {
 
 }  // namespace
 
-Planner::Planner(model::Architecture architecture, model::SizeOptions options)
+namespace {
+
+/// A step that GPU buffers have to hold: slices that end where their sequences do.
+struct PlannedStep {
+  std::vector<model::Slice> slices;
+  model::Stack stack = model::Stack::decoder;
+
+  void add(int64_t rows, int64_t context, int64_t source_positions) {
+    slices.push_back({.rows = rows,
+                      .first_position = std::max<int64_t>(0, context - rows),
+                      .source_positions = source_positions});
+  }
+};
+
+/// Rows of a step at most.
+int64_t most_step_rows(const linear::Precision& precision, const Workload& workload) {
+  const int64_t rows = step_rows(precision);
+  return workload.most_rows > 0 ? std::min(rows, workload.most_rows) : rows;
+}
+
+/// The steps whose buffers are largest: decoding, and a chunk of a prompt beside it; an encoder
+/// reads all of a text.
+std::vector<PlannedStep> planned_steps(const model::Architecture& architecture,
+                                       const linear::Precision& precision,
+                                       const Workload& workload) {
+  const int64_t context = std::max<int64_t>(1, workload.context);
+  const int64_t source = architecture.encoder_decoder() ? context : 0;
+  const int64_t most_rows = most_step_rows(precision, workload);
+  const int64_t decoding = std::min(workload.sequences, most_rows);
+  std::vector<PlannedStep> steps(2);
+  for (int64_t i = 0; i < decoding; ++i) steps[0].add(1, context, source);
+  const int64_t beside = std::min(workload.sequences - 1, most_rows - 1);
+  steps[1].add(std::min(most_rows - beside, context), context, source);
+  for (int64_t i = 0; i < beside; ++i) steps[1].add(1, context, source);
+  if (source > 0) {
+    steps.push_back({.slices = {}, .stack = model::Stack::encoder});
+    steps.back().add(context, context, 0);
+  }
+  return steps;
+}
+
+int64_t rows_of(const PlannedStep& step) {
+  int64_t rows = 0;
+  for (const model::Slice& slice : step.slices) rows += slice.rows;
+  return rows;
+}
+
+std::vector<int> activation_widths(const linear::Precision& precision, const Workload& workload) {
+  if (workload.both_widths && precision.method == linear::Method::llm_int8) return {8, 16};
+  return {precision.activation_bits};
+}
+
+}  // namespace
+
+Planner::Planner(model::Architecture architecture, model::ModelShape shape, DeviceKind kind)
     : architecture_(std::move(architecture)),
-      options_(std::move(options)),
-      weights_(model::packed_bytes(architecture_, options_)) {}
+      shape_(std::move(shape)),
+      kind_(kind),
+      weights_(kind == DeviceKind::gpu ? model::gpu_packed_bytes(shape_)
+                                       : model::packed_bytes(shape_)) {}
 
 std::vector<Unit> Planner::units(const Workload& workload) const {
   const int64_t pages = cache_pages(architecture_, workload.context, workload.sequences);
   const int64_t layer_cache = bounded_product(
-      pages, model::layer_page_bytes(architecture_, model::cache_type(options_.precision.method)));
+      pages, model::layer_page_bytes(architecture_, model::cache_type(shape_.precision.method)));
   std::vector<Unit> units;
   units.push_back({.kind = Unit::Kind::embeddings, .weights = weights_.embeddings.total()});
   const auto encoder_layers = architecture_.encoder_layer_names.size();
@@ -88,19 +146,48 @@ std::vector<Unit> Planner::units(const Workload& workload) const {
     units.push_back(
         {.weights = weights_.layers[i].total(), .cache = i < encoder_layers ? 0 : layer_cache});
   }
-  units.push_back(
-      {.kind = Unit::Kind::head,
-       .weights = weights_.head.total() + weights_.shared_head.total(),
-       .buffers = workload.sequences * architecture_.vocabulary_size * int64_t{sizeof(float)}});
+  units.push_back({.kind = Unit::Kind::head,
+                   .weights = weights_.head.total() + weights_.shared_head.total(),
+                   .buffers = logits_bytes(workload)});
   return units;
 }
 
+int64_t Planner::logits_bytes(const Workload& workload) const {
+  int64_t rows = workload.sequences;
+  if (workload.all_logits) rows = bounded_product(workload.context, workload.sequences);
+  // A GPU has those of one step, the CPU collects them.
+  if (kind_ == DeviceKind::gpu || workload.all_logits)
+    rows = std::min(rows, most_step_rows(shape_.precision, workload));
+  return rows * architecture_.vocabulary_size * int64_t{sizeof(float)};
+}
+
+int64_t Planner::gpu_buffer_bytes(const Workload& workload, int64_t first_layer) const {
+  model::GpuStepSizes sizes;
+  linear::GpuCallSizes calls;
+  for (const PlannedStep& step : planned_steps(architecture_, shape_.precision, workload)) {
+    const int64_t logit_rows = step.stack == model::Stack::encoder ? 0
+                               : workload.all_logits               ? rows_of(step)
+                                                                   : std::ssize(step.slices);
+    const model::StepExtent extent =
+        model::extent_of(architecture_, step.slices, logit_rows, workload.context, step.stack);
+    sizes.include(model::gpu_step_sizes(architecture_, extent, first_layer == 0));
+    for (const int bits : activation_widths(shape_.precision, workload)) {
+      calls.include(model::gpu_call_sizes(shape_, extent, bits, first_layer));
+    }
+  }
+  sizes.logits = 0;
+  return sizes.bytes() + calls.bytes() + model::gpu_fixed_bytes(architecture_);
+}
+
 int64_t Planner::buffer_bytes(const Workload& workload) const {
+  if (kind_ == DeviceKind::gpu) return gpu_buffer_bytes(workload, /*first_layer=*/0);
   // A step holds a chunk of one prompt or a row of each sequence; an encoder reads all of a text.
   const int64_t most = std::max(workload.context, workload.sequences);
-  const int64_t rows =
-      architecture_.encoder_decoder() ? most : std::min(step_rows(options_.precision), most);
-  return model::step_bytes(architecture_, options_, rows, std::min(rows, workload.sequences));
+  const int64_t rows = architecture_.encoder_decoder()
+                           ? most
+                           : std::min(most_step_rows(shape_.precision, workload), most);
+  const int64_t logit_rows = workload.all_logits ? rows : std::min(rows, workload.sequences);
+  return model::step_bytes(architecture_, shape_, rows, logit_rows);
 }
 
 DevicePlan Planner::one_device(const Workload& workload) const {
@@ -108,6 +195,20 @@ DevicePlan Planner::one_device(const Workload& workload) const {
   const std::vector<Unit> all = units(workload);
   for (size_t i = 0; i < all.size(); ++i) add(all[i], static_cast<int64_t>(i), device);
   device.weights_bytes -= weights_.shared_head.total();
+  return device;
+}
+
+DevicePlan Planner::last_layers(const Workload& workload, int64_t layers) const {
+  OCTET_CHECK(kind_ == DeviceKind::gpu && layers > 0 && layers <= decoder_layers());
+  if (layers == decoder_layers()) return one_device(workload);
+  OCTET_CHECK(splits());
+  const int64_t first = decoder_layers() - layers;
+  const std::vector<Unit> all = units(workload);
+  DevicePlan device{.buffer_bytes = gpu_buffer_bytes(workload, first)};
+  // In front of the units of the layers are the embeddings.
+  for (size_t i = static_cast<size_t>(first) + 1; i < all.size(); ++i) {
+    add(all[i], static_cast<int64_t>(i), device);
+  }
   return device;
 }
 

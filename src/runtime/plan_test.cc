@@ -34,6 +34,10 @@ model::Architecture tall() {
   return architecture;
 }
 
+Planner planner_of(const model::Architecture& architecture) {
+  return {architecture, model::shape_of(architecture, {})};
+}
+
 int64_t fullest(const std::vector<DevicePlan>& devices) {
   int64_t most = 0;
   for (const DevicePlan& device : devices) most = std::max(most, device.bytes());
@@ -50,7 +54,7 @@ TEST(Planner, CountsWhatASessionTakes) {
       options.precision.method = method;
       model::Loaded loaded = model::load(cpu, directory.path(), options);
       const Session session(loaded.model, cpu, kWorkload.context, kWorkload.sequences);
-      const Planner planner(loaded.model.architecture(), {.precision = options.precision});
+      const Planner planner(loaded.model.architecture(), model::shape_of(loaded.model));
       const DevicePlan device = planner.place(kWorkload, 1).front();
       EXPECT_EQ(device.weights_bytes, loaded.model.weights().bytes());
       EXPECT_EQ(device.kv_cache_bytes, session.kv_cache_bytes());
@@ -61,7 +65,7 @@ TEST(Planner, CountsWhatASessionTakes) {
 
 TEST(Planner, PlacesEverythingOnceAndInOrder) {
   for (const char* name : {"llama_biases_linear", "bloom_residual_after_norm", "t5_untied"}) {
-    const Planner planner(variant(name), {});
+    const Planner planner = planner_of(variant(name));
     const DevicePlan whole = planner.place(kWorkload, 1).front();
     for (int64_t count : {2, 3, 4, 9}) {
       const std::vector<DevicePlan> devices = planner.place(kWorkload, count);
@@ -102,7 +106,7 @@ int64_t best_by_trying(std::span<const int64_t> sizes, int64_t devices) {
 
 TEST(Planner, LeavesTheFullestDeviceAsEmptyAsCanBe) {
   const model::Architecture architecture = tall();
-  const Planner planner(architecture, {});
+  const Planner planner = planner_of(architecture);
   const int64_t units = architecture.layers + 2;
   const std::vector<DevicePlan> single = planner.place(kWorkload, 1);
   const int64_t logits = kWorkload.sequences * architecture.vocabulary_size * 4;
@@ -120,7 +124,7 @@ TEST(Planner, LeavesTheFullestDeviceAsEmptyAsCanBe) {
 }
 
 TEST(Planner, NeedsAsManyDevicesAsPlacingThemShows) {
-  const Planner planner(tall(), {});
+  const Planner planner = planner_of(tall());
   const int64_t whole = planner.place(kWorkload, 1).front().bytes();
   EXPECT_EQ(planner.devices_needed(kWorkload, whole), 1);
   EXPECT_EQ(planner.devices_needed(kWorkload, 100), std::nullopt);
@@ -134,7 +138,7 @@ TEST(Planner, NeedsAsManyDevicesAsPlacingThemShows) {
 }
 
 TEST(Planner, FindsTheLargestWorkloadThatFits) {
-  const Planner planner(tall(), {});
+  const Planner planner = planner_of(tall());
   const int64_t memory = planner.place({.context = 100, .sequences = 5}, 1).front().bytes();
   EXPECT_EQ(planner.most_sequences(100, 1, memory), 5);
   EXPECT_EQ(planner.most_sequences(100, 1, memory - 1), 4);
@@ -146,7 +150,7 @@ TEST(Planner, FindsTheLargestWorkloadThatFits) {
 }
 
 TEST(Planner, StaysInRangeForAbsurdWorkloads) {
-  const Planner planner(tall(), {});
+  const Planner planner = planner_of(tall());
   const Workload absurd = {.context = std::numeric_limits<int32_t>::max(), .sequences = 1 << 20};
   EXPECT_GT(fullest(planner.place(absurd, 2)), int64_t{1} << 45);
   EXPECT_EQ(planner.devices_needed(absurd, int64_t{1} << 30), std::nullopt);

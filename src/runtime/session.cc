@@ -34,7 +34,7 @@ Session::Session(model::Model& model, device::Cpu& cpu, int64_t context, int64_t
       context_(context),
       cache_(model.architecture(), model.cache_type(),
              pages > 0 ? pages : cache_pages(model.architecture(), context, sequences),
-             model.on_gpu()),
+             model.first_gpu_layer()),
       pool_(cache_.pages()),
       sequences_(static_cast<size_t>(sequences)) {}
 

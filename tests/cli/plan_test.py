@@ -158,12 +158,53 @@ class Plan(CliTest):
         self.assertNotIn("| 63 ", lacking)
         self.assertNotIn("assumed", octet(*arguments, 2, "--method", "bf16").stdout.decode())
 
+    def test_a_gpu_has_other_layouts_and_its_own_buffers(self):
+        config = CONFIGS / "opt-66b.json"
+        arguments = ("plan", "--config", config, "--memory-limit", "80GiB")
+        cpu = self.json_of(*arguments)
+        gpu = self.json_of(*arguments, "--device", "cuda:7")
+        self.assertEqual((cpu["device"], gpu["device"], gpu["gpu"]["index"]), ("cpu", "cuda", 7))
+        for part in ("int8_codes", "sixteen_bit", "biases", "norms_and_positions"):
+            self.assertEqual(gpu["weights"][part], cpu["weights"][part])
+        # Of each output a factor, where a CPU has a scale, a factor and a sum.
+        self.assertEqual(3 * gpu["weights"]["column_scales"], cpu["weights"]["column_scales"])
+        self.assertEqual(gpu["devices"][0]["kv_cache_bytes"], cpu["devices"][0]["kv_cache_bytes"])
+        self.assertGreater(gpu["devices"][0]["buffer_bytes"], 64 << 20)  # products' partial sums
+        self.assertTrue(gpu["fits"])
+        self.assertFalse(self.json_of(*arguments, "--device", "cuda", "--method", "fp16")["fits"])
+        self.assertEqual(gpu["gpu"]["layers"], 64)
+        text = octet(*arguments, "--device", "cuda").stdout.decode()
+        self.assertIn("as cuda:0", text)
+        self.assertNotIn("--device auto", text)
+
+    def test_a_gpu_too_small_runs_the_last_layers(self):
+        arguments = ("plan", "--config", CONFIGS / "opt-66b.json", "--device", "cuda", "--memory")
+        plan = self.json_of(*arguments, "40GiB")
+        self.assertFalse(plan["fits"])
+        layers = plan["gpu"]["layers"]
+        self.assertGreater(layers, 64 * 40 // 72)
+        self.assertLess(layers, 64 * 40 // 60)
+        self.assertIn(f"--device auto would run {layers} of 64 layers there",
+                      octet(*arguments, "40GiB").stdout.decode())
+        self.assertEqual(self.json_of(*arguments, "1GiB")["gpu"]["layers"], 0)
+
+    def test_a_gpu_must_run_the_model_and_have_a_memory(self):
+        config = ("--config", CONFIGS / "opt-66b.json")
+        self.expect_error(octet("plan", *config, "--device", "cuda:63"), 1, "cuda:63", "--memory")
+        self.expect_error(octet("plan", *config, "--device", "tpu"), 2, "tpu")
+        self.expect_error(octet("plan", *config, "--device", "cuda", "--memory", "80GiB",
+                                "--method", "zeropoint"), 1, "--method zeropoint")
+
     def test_memory_has_units(self):
         config = CONFIGS / "llama-1.17b.json"
         for text, size in [("24GiB", 24 << 30), ("24G", 24 << 30), ("24gb", 24 * 10 ** 9),
-                           ("1.5 TiB", 3 << 39), ("512M", 512 << 20), ("1000000B", 10 ** 6)]:
-            plan = self.json_of("plan", "--config", config, "--memory", text)
-            self.assertEqual(plan["memory_bytes"], size)
+                           ("1.5 TiB", 3 << 39), ("512M", 512 << 20), ("1000000B", 10 ** 6),
+                           ("25769803776", 24 << 30)]:
+            for flag in ("--memory", "--memory-limit"):
+                plan = self.json_of("plan", "--config", config, flag, text)
+                self.assertEqual(plan["memory_bytes"], size)
+        self.expect_error(octet("plan", "--config", config, "--memory", "1G", "--memory-limit", "1G"),
+                          2, "--memory-limit")
         for text in ("24", "GiB", "-1GiB", "0GiB", "nanGiB", "1e30GiB", "24GiBs", "24Gb/s"):
             with self.subTest(text):
                 self.expect_error(octet("plan", "--config", config, "--memory", text), 2,

@@ -7,18 +7,25 @@
 #include "base/error.h"
 #include "device/gpu.h"
 #include "device/gpu_choices.h"
+#include "device/gpu_driver.h"
 #include "device/gpu_graph.h"
 #include "device/gpu_memory.h"
 #include "gpu_emulator/cuda.h"
 
 namespace octet::device {
 
+namespace {
+
+constexpr int64_t kMemoryBytes = int64_t{4} << 30;
+
+}  // namespace
+
 GpuList list_gpus() {
   Gpu gpu;
   gpu.name = "emulated on the CPU";
   gpu.capability_major = 9;
   gpu.multiprocessors = 4;
-  gpu.memory_bytes = int64_t{4} << 30;
+  gpu.memory_bytes = kMemoryBytes;
   return {.gpus = {gpu}, .why_none = {}};
 }
 
@@ -34,22 +41,34 @@ Stream make_stream() {
 }
 void destroy_stream(Stream) {}
 void synchronize(Stream) {}
-int64_t free_gpu_memory() {
-  return int64_t{4} << 30;
+GpuMemory gpu_memory() {
+  return {kMemoryBytes - gpu_use(0).bytes, kMemoryBytes};
+}
+int current_gpu() {
+  return 0;
 }
 
-void* allocate_gpu(int64_t bytes) {
-  // Not a byte more than asked for, so that a sanitizer sees what goes beyond; aligned as CUDA's.
+namespace {
+
+/// Not a byte more than asked for, so that a sanitizer sees what goes beyond; aligned as CUDA's.
+void* aligned(int64_t bytes) {
   void* memory = nullptr;
-  if (posix_memalign(&memory, 256, static_cast<size_t>(bytes)) != 0) fail("no memory");
-  std::memset(memory, 0xcd, static_cast<size_t>(bytes));
-  return memory;
+  if (posix_memalign(&memory, 256, static_cast<size_t>(bytes)) != 0) return nullptr;
+  return std::memset(memory, 0xcd, static_cast<size_t>(bytes));
 }
-void free_gpu(void* memory) noexcept {
+
+}  // namespace
+
+void* driver_allocate(int64_t bytes) {
+  return aligned(bytes);
+}
+void driver_free(void* memory) noexcept {
   std::free(memory);
 }
 void* allocate_pinned(int64_t bytes) {
-  return allocate_gpu(bytes);
+  void* memory = aligned(bytes);
+  if (memory == nullptr) fail("no memory");
+  return memory;
 }
 void free_pinned(void* memory) noexcept {
   std::free(memory);

@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include "base/error.h"
+#include "device/gpu_driver.h"
 
 namespace octet::device {
 
@@ -46,25 +47,28 @@ void synchronize(Stream stream) {
   check(cudaStreamSynchronize(stream), "a kernel failed");
 }
 
-int64_t free_gpu_memory() {
+GpuMemory gpu_memory() {
   size_t free = 0;
   size_t total = 0;
   check(cudaMemGetInfo(&free, &total), "cannot ask for the free memory");
-  return static_cast<int64_t>(free);
+  return {static_cast<int64_t>(free), static_cast<int64_t>(total)};
 }
 
-void* allocate_gpu(int64_t bytes) {
+int current_gpu() {
+  int gpu = 0;
+  check(cudaGetDevice(&gpu), "cannot ask for the GPU in use");
+  return gpu;
+}
+
+void* driver_allocate(int64_t bytes) {
   void* memory = nullptr;
-  if (cudaMalloc(&memory, static_cast<size_t>(bytes)) != cudaSuccess) {
-    cudaGetLastError();  // forget it: the caller may go on with less
-    fail("the GPU has no room for {} MiB more ({} MiB are free): use a smaller --ctx-size or batch",
-         (bytes + (1 << 20) - 1) >> 20, free_gpu_memory() >> 20);
-  }
-  return memory;
+  if (cudaMalloc(&memory, static_cast<size_t>(bytes)) == cudaSuccess) return memory;
+  cudaGetLastError();  // forget it: the caller may go on with less
+  return nullptr;
 }
 
-void free_gpu(void* memory) noexcept {
-  if (memory != nullptr) cudaFree(memory);
+void driver_free(void* memory) noexcept {
+  cudaFree(memory);
 }
 
 void* allocate_pinned(int64_t bytes) {

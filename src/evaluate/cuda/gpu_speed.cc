@@ -24,6 +24,8 @@ using linear::Method;
 
 constexpr int64_t kReadBytes = int64_t{4} << 30;
 constexpr int64_t kPeakSize = 8192;
+/// The operands of a peak's product, with its workspace.
+constexpr int64_t kLeastRoomBytes = kPeakSize * kPeakSize * 8 + (int64_t{64} << 20);
 constexpr int kCeilingLaunches = 8;
 constexpr int kCeilingRounds = 5;
 /// Launches of a turn: enough that the ends of a graph do not count.
@@ -167,6 +169,17 @@ class Contest {
 
 }  // namespace
 
+namespace {
+
+/// What may be allocated beside a model that is there already.
+int64_t room_on(int gpu) {
+  const int64_t free = device::gpu_memory().free_bytes;
+  const device::GpuUse use = device::gpu_use(gpu);
+  return use.limit_bytes > 0 ? std::min(free, use.limit_bytes - use.bytes) : free;
+}
+
+}  // namespace
+
 GpuCeilings measure_gpu(int gpu, const std::function<void()>& between) {
   device::use_gpu(gpu);
   GpuCeilings ceilings;
@@ -174,7 +187,12 @@ GpuCeilings measure_gpu(int gpu, const std::function<void()>& between) {
   ceilings.name = described.name;
   Roofline& roofline = ceilings.roofline;
   roofline.cache_bytes = described.cache_bytes;
-  roofline.dram_buffer_bytes = std::min(kReadBytes, device::free_gpu_memory() / 2 / 4096 * 4096);
+  const int64_t room = room_on(gpu);
+  if (room < kLeastRoomBytes) {
+    fail("measuring the GPU takes {} MiB, {} MiB are left beside the model: raise --memory-limit",
+         kLeastRoomBytes >> 20, room >> 20);
+  }
+  roofline.dram_buffer_bytes = std::min(kReadBytes, room / 2 / 4096 * 4096);
   {
     GpuArray<std::byte> memory(roofline.dram_buffer_bytes);
     GpuArray<uint32_t> sums(ops::cuda::kReadSums);

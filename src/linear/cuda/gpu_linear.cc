@@ -9,7 +9,6 @@
 namespace octet::linear {
 
 using device::GpuArray;
-using ops::cuda::code_rows;
 using ops::cuda::ProductEpilogue;
 
 namespace {
@@ -49,6 +48,17 @@ GpuWorkspace::GpuWorkspace(int multiprocessors)
   device::synchronize(nullptr);
 }
 
+void GpuWorkspace::make_room(const GpuCallSizes& sizes) {
+  const auto grow = [this](auto& array, int64_t size) { moved |= array.ensure(size); };
+  grow(codes, sizes.codes);
+  grow(extra_codes, sizes.extra_codes);
+  grow(extra_sums, sizes.extra_sums);
+  grow(extra_slots, sizes.extra_slots);
+  grow(factors, sizes.factors);
+  grow(planes, sizes.planes);
+  grow(made, sizes.made);
+}
+
 ops::cuda::ProductWorkspace GpuWorkspace::product() {
   return {.partial = partial_.data(),
           .partial_bytes = partial_.bytes(),
@@ -63,46 +73,53 @@ int64_t GpuWorkspace::bytes() const {
          factors.bytes() + planes.bytes() + made.bytes() + partial_.bytes() + counters_.bytes();
 }
 
+namespace {
+
+GpuLayout layout_of(const Linear& linear) {
+  const LinearParts& parts = linear.parts();
+  return gpu_layout({.outputs = parts.outputs,
+                     .inputs = parts.inputs,
+                     .bias = !parts.bias.empty(),
+                     .sixteen_bit_columns = parts.kept_columns.size()},
+                    linear.precision());
+}
+
+const void* panels_of(const LinearParts& parts, GpuKind kind) {
+  switch (kind) {
+    case GpuKind::int8:
+      return parts.codes.data();
+    case GpuKind::sixteen_bit:
+      return parts.panels16.data();
+    case GpuKind::thirty_two_bit:
+      break;
+  }
+  return parts.panels32.data();
+}
+
+}  // namespace
+
 GpuLinear::GpuLinear(const Linear& linear, GpuArray<std::byte>& staging, device::Stream stream)
-    : inputs_(linear.inputs()),
-      outputs_(linear.outputs()),
+    : layout_(layout_of(linear)),
       precision_(linear.precision()),
       sixteen_bit_(linear.parts().sixteen_bit),
       bias_(copied(linear.parts().bias, stream)) {
   const LinearParts& parts = linear.parts();
   OCTET_CHECK(!is_zeropoint(parts.method) && !has_tensor_wise_activations(parts.method));
-  const int64_t columns = ops::padded(outputs_, ops::kPanelColumns);
-  const void* panels = nullptr;
-  int64_t row_bytes = 0;
-  if (is_int8(parts.method)) {
-    kind_ = Kind::int8;
-    k_ = ops::padded(inputs_, ops::kInt8KStep);
-    row_bytes = k_;
-    panels = parts.codes.data();
+  const int64_t columns = layout_.columns;
+  if (layout_.kind == GpuKind::int8) {
     column_factors_ = GpuArray<float>(
         std::span<const float>(linear.column_factors(), static_cast<size_t>(columns)), stream);
-  } else if (parts.method == Method::fp32) {
-    kind_ = Kind::thirty_two_bit;
-    k_ = inputs_;
-    row_bytes = k_ * 4;
-    panels = parts.panels32.data();
-  } else {
-    kind_ = Kind::sixteen_bit;
-    k_ = ops::padded(inputs_, ops::kMatmul16KStep);
-    row_bytes = k_ * 2;
-    panels = parts.panels16.data();
   }
-  weights_ = GpuArray<std::byte>(columns * row_bytes);
-  copy_panels(panels, columns, row_bytes / 4, staging, weights_.data(), stream);
-  if (parts.kept_columns.empty()) return;
-  kept_ = parts.kept_columns.size();
-  kept_padded_ = ops::padded(kept_, ops::kMatmul16KStep);
+  weights_ = GpuArray<std::byte>(columns * layout_.row_bytes);
+  copy_panels(panels_of(parts, layout_.kind), columns, layout_.row_bytes / 4, staging,
+              weights_.data(), stream);
+  if (layout_.kept == 0) return;
   kept_columns_ = copied(parts.kept_columns, stream);
   kept_mask_ = GpuArray<uint32_t>(
-      std::span<const uint32_t>(linear.kept_mask(), static_cast<size_t>(inputs_)), stream);
-  kept_weights_ = GpuArray<uint16_t>(columns * kept_padded_);
-  copy_panels(parts.kept_panels.data(), columns, kept_padded_ / 2, staging, kept_weights_.data(),
-              stream);
+      std::span<const uint32_t>(linear.kept_mask(), static_cast<size_t>(layout_.inputs)), stream);
+  kept_weights_ = GpuArray<uint16_t>(columns * layout_.kept_padded);
+  copy_panels(parts.kept_panels.data(), columns, layout_.kept_padded / 2, staging,
+              kept_weights_.data(), stream);
 }
 
 int64_t GpuLinear::bytes() const {
@@ -111,25 +128,26 @@ int64_t GpuLinear::bytes() const {
 }
 
 tensor::DType GpuLinear::dtype() const {
-  OCTET_CHECK(kind_ != Kind::int8);
-  if (kind_ == Kind::thirty_two_bit) return tensor::DType::f32;
+  OCTET_CHECK(layout_.kind != GpuKind::int8);
+  if (layout_.kind == GpuKind::thirty_two_bit) return tensor::DType::f32;
   return sixteen_bit_ == ops::SixteenBit::f16 ? tensor::DType::f16 : tensor::DType::bf16;
 }
 
 void GpuLinear::forward(const GpuLinearCall& call, GpuWorkspace& workspace,
                         device::Stream stream) const {
-  OCTET_CHECK(call.source.columns == inputs_);
+  OCTET_CHECK(call.source.columns == layout_.inputs);
+  workspace.make_room(gpu_call_sizes(layout_, precision_, call.rows, call.activation_bits));
   const ProductEpilogue epilogue = {.bias = bias_.data(),
                                     .residual = call.residual,
                                     .residual_stride = call.residual_stride,
                                     .out = call.out,
                                     .out_stride = call.out_stride};
-  switch (kind_) {
-    case Kind::int8:
+  switch (layout_.kind) {
+    case GpuKind::int8:
       return forward_int8(call, epilogue, workspace, stream);
-    case Kind::sixteen_bit:
+    case GpuKind::sixteen_bit:
       return forward_sixteen_bit(call, epilogue, workspace, stream);
-    case Kind::thirty_two_bit:
+    case GpuKind::thirty_two_bit:
       return forward_thirty_two_bit(call, workspace, stream);
   }
 }
@@ -137,39 +155,37 @@ void GpuLinear::forward(const GpuLinearCall& call, GpuWorkspace& workspace,
 void GpuLinear::forward_int8(const GpuLinearCall& call, ProductEpilogue epilogue,
                              GpuWorkspace& workspace, device::Stream stream) const {
   const int64_t rows = call.rows;
-  const bool two_planes = precision_.method == Method::llm_int8 && call.activation_bits == 16;
-  const int planes = two_planes ? 2 : 1;
-  const bool extra = !two_planes && decomposes(precision_);
-  float* factors = workspace.room(workspace.factors, 3 * rows);
-  ops::cuda::QuantizeRows quantize = {
-      .source = call.source,
-      .rows = rows,
-      .planes = planes,
-      .threshold = extra ? precision_.threshold : 0,
-      .column_mask = kept_mask_.data(),
-      .k = k_,
-      .codes = workspace.room(workspace.codes, code_rows(rows, planes) * k_),
-      .row_factors = factors,
-      .kept = {},
-      .error = call.error};
-  if (kept_ > 0) {
+  const int planes = gpu_planes(layout_, precision_, call.activation_bits);
+  const bool extra = gpu_has_extra_rows(layout_, precision_, call.activation_bits);
+  float* factors = workspace.factors.data();
+  ops::cuda::QuantizeRows quantize = {.source = call.source,
+                                      .rows = rows,
+                                      .planes = planes,
+                                      .threshold = extra ? precision_.threshold : 0,
+                                      .column_mask = kept_mask_.data(),
+                                      .k = layout_.k,
+                                      .codes = workspace.codes.data(),
+                                      .row_factors = factors,
+                                      .kept = {},
+                                      .error = call.error};
+  if (layout_.kept > 0) {
     quantize.kept = {.columns = kept_columns_.data(),
-                     .count = kept_,
-                     .padded = kept_padded_,
+                     .count = layout_.kept,
+                     .padded = layout_.kept_padded,
                      .type = sixteen_bit_,
-                     .planes = workspace.room(workspace.planes, code_rows(rows, 2) * kept_padded_),
+                     .planes = workspace.planes.data(),
                      .scales = factors + 2 * rows};
     epilogue.kept_a = quantize.kept.planes;
     epilogue.kept_b = kept_weights_.data();
-    epilogue.kept_k = kept_padded_;
+    epilogue.kept_k = layout_.kept_padded;
     epilogue.kept_type = sixteen_bit_;
     epilogue.kept_scales = quantize.kept.scales;
   }
   if (extra) {
-    int32_t* slots = workspace.room(workspace.extra_slots, rows + 4);
+    int32_t* slots = workspace.extra_slots.data();
     quantize.extra_count = slots;
     quantize.extra_slots = slots + 4;
-    quantize.extra_codes = workspace.room(workspace.extra_codes, code_rows(rows, 1) * k_);
+    quantize.extra_codes = workspace.extra_codes.data();
     quantize.extra_factors = factors + rows;
     device::zero_gpu(slots, 4, stream);
   }
@@ -177,13 +193,13 @@ void GpuLinear::forward_int8(const GpuLinearCall& call, ProductEpilogue epilogue
   epilogue.row_factors = quantize.row_factors;
   epilogue.column_factors = column_factors_.data();
   if (extra) {
-    const int64_t stride = ops::cuda::rounded_up(outputs_, 16);
-    int32_t* sums = workspace.room(workspace.extra_sums, rows * stride);
+    const int64_t stride = layout_.columns;
+    int32_t* sums = workspace.extra_sums.data();
     ops::cuda::int8_product({.a = quantize.extra_codes,
                              .rows = rows,
                              .b = weights_.data(),
-                             .k_bytes = k_,
-                             .columns = outputs_,
+                             .k_bytes = layout_.row_bytes,
+                             .columns = layout_.outputs,
                              .active_rows = quantize.extra_count,
                              .epilogue = {.out_stride = stride, .sums = sums},
                              .workspace = workspace.product()},
@@ -197,8 +213,8 @@ void GpuLinear::forward_int8(const GpuLinearCall& call, ProductEpilogue epilogue
                            .rows = rows,
                            .planes = planes,
                            .b = weights_.data(),
-                           .k_bytes = k_,
-                           .columns = outputs_,
+                           .k_bytes = layout_.row_bytes,
+                           .columns = layout_.outputs,
                            .epilogue = epilogue,
                            .workspace = workspace.product()},
                           stream);
@@ -207,23 +223,21 @@ void GpuLinear::forward_int8(const GpuLinearCall& call, ProductEpilogue epilogue
 void GpuLinear::forward_sixteen_bit(const GpuLinearCall& call, ProductEpilogue epilogue,
                                     GpuWorkspace& workspace, device::Stream stream) const {
   const int64_t rows = call.rows;
-  // f16 holds what it is given in two planes; one would round the activations to 11 bits.
-  const int planes = sixteen_bit_ == ops::SixteenBit::f16 ? 2 : precision_.sixteen_bit_planes;
-  const ops::cuda::SixteenBitRows split = {
-      .count = inputs_,
-      .padded = k_,
-      .type = sixteen_bit_,
-      .plane_count = planes,
-      .planes = workspace.room(workspace.planes, code_rows(rows, planes) * k_),
-      .scales = workspace.room(workspace.factors, 3 * rows)};
+  const int planes = gpu_planes(layout_, precision_, call.activation_bits);
+  const ops::cuda::SixteenBitRows split = {.count = layout_.inputs,
+                                           .padded = layout_.k,
+                                           .type = sixteen_bit_,
+                                           .plane_count = planes,
+                                           .planes = workspace.planes.data(),
+                                           .scales = workspace.factors.data()};
   ops::cuda::split_rows(call.source, rows, split, call.error, stream);
   epilogue.row_factors = split.scales;
   ops::cuda::sixteen_bit_product({.a = split.planes,
                                   .rows = rows,
                                   .planes = planes,
                                   .b = weights_.data(),
-                                  .k_bytes = k_ * 2,
-                                  .columns = outputs_,
+                                  .k_bytes = layout_.row_bytes,
+                                  .columns = layout_.outputs,
                                   .epilogue = epilogue,
                                   .workspace = workspace.product()},
                                  sixteen_bit_, stream);
@@ -231,13 +245,13 @@ void GpuLinear::forward_sixteen_bit(const GpuLinearCall& call, ProductEpilogue e
 
 void GpuLinear::forward_thirty_two_bit(const GpuLinearCall& call, GpuWorkspace& workspace,
                                        device::Stream stream) const {
-  float* made = workspace.room(workspace.made, call.rows * inputs_);
-  ops::cuda::make_rows(call.source, call.rows, made, inputs_, call.error, stream);
+  float* made = workspace.made.data();
+  ops::cuda::make_rows(call.source, call.rows, made, layout_.inputs, call.error, stream);
   ops::cuda::product32({.a = made,
                         .rows = call.rows,
                         .b = reinterpret_cast<const float*>(weights_.data()),
-                        .k = k_,
-                        .columns = outputs_,
+                        .k = layout_.k,
+                        .columns = layout_.outputs,
                         .bias = bias_.data(),
                         .residual = call.residual,
                         .residual_stride = call.residual_stride,

@@ -5,6 +5,7 @@
 
 #include "device/gpu_choices.h"
 #include "device/gpu_memory.h"
+#include "linear/gpu_size.h"
 #include "linear/linear.h"
 #include "ops/cuda/product.h"
 #include "ops/quantize_rows/cuda.h"
@@ -17,12 +18,8 @@ class GpuWorkspace {
  public:
   explicit GpuWorkspace(int multiprocessors);
 
-  /// Grows an array; notes when it moved.
-  template <typename T>
-  T* room(device::GpuArray<T>& array, int64_t size) {
-    moved |= array.ensure(size);
-    return array.data();
-  }
+  /// Grows what is too small; notes when an array moved.
+  void make_room(const GpuCallSizes& sizes);
   ops::cuda::ProductWorkspace product();
   int64_t bytes() const;
 
@@ -66,16 +63,15 @@ class GpuLinear {
 
   void forward(const GpuLinearCall& call, GpuWorkspace& workspace, device::Stream stream) const;
 
-  int64_t inputs() const { return inputs_; }
-  int64_t outputs() const { return outputs_; }
+  int64_t inputs() const { return layout_.inputs; }
+  int64_t outputs() const { return layout_.outputs; }
   int64_t bytes() const;
   /// The rows of 16- and 32-bit weights, for looking up embeddings, `row_stride` elements apart.
   const std::byte* weights() const { return weights_.data(); }
-  int64_t row_stride() const { return k_; }
+  int64_t row_stride() const { return layout_.k; }
   tensor::DType dtype() const;
 
  private:
-  enum class Kind : uint8_t { int8, sixteen_bit, thirty_two_bit };
   void forward_int8(const GpuLinearCall& call, ops::cuda::ProductEpilogue epilogue,
                     GpuWorkspace& workspace, device::Stream stream) const;
   void forward_sixteen_bit(const GpuLinearCall& call, ops::cuda::ProductEpilogue epilogue,
@@ -83,20 +79,15 @@ class GpuLinear {
   void forward_thirty_two_bit(const GpuLinearCall& call, GpuWorkspace& workspace,
                               device::Stream stream) const;
 
-  Kind kind_ = Kind::int8;
-  int64_t inputs_ = 0;
-  int64_t outputs_ = 0;
-  int64_t k_ = 0;  ///< elements of a row: inputs padded to 64 (int8) or 32 (16 bits)
+  GpuLayout layout_;
   Precision precision_;
   ops::SixteenBit sixteen_bit_ = ops::SixteenBit::f16;  ///< type of the weights or kept columns
   device::GpuArray<std::byte> weights_;
   device::GpuArray<float> column_factors_;
   device::GpuArray<float> bias_;
-  int64_t kept_ = 0;
-  int64_t kept_padded_ = 0;  ///< to a multiple of 32
   device::GpuArray<int32_t> kept_columns_;
   device::GpuArray<uint32_t> kept_mask_;
-  device::GpuArray<uint16_t> kept_weights_;  ///< [outputs padded][kept_padded]
+  device::GpuArray<uint16_t> kept_weights_;  ///< [columns][kept_padded]
 };
 
 }  // namespace octet::linear

@@ -2,7 +2,6 @@
 #include "model/cuda/gpu_forward.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "base/error.h"
 #include "ops/cuda/rows.h"
@@ -16,11 +15,6 @@ namespace {
 
 /// No check failed.
 constexpr unsigned long long kNoError = ~0ull;
-
-bool has_sources(const Step& step) {
-  return !step.slices.empty() && step.slices.front().source_pages != nullptr &&
-         step.slices.front().source_positions > 0;
-}
 
 std::vector<ops::cuda::AttentionTile> tiles_of(const Architecture& architecture, const Step& step) {
   const int64_t group = architecture.heads / architecture.kv_heads;
@@ -41,51 +35,56 @@ GpuScratch::GpuScratch(const Architecture& architecture, int multiprocessors)
       error(1),
       host_error(1) {}
 
+void GpuScratch::make_room(const GpuStepSizes& sizes, device::Stream stream) {
+  const auto grow = [this](auto& array, int64_t size) { moved |= array.ensure(size); };
+  grow(hidden, sizes.hidden);
+  grow(normed, sizes.normed);
+  grow(qkv, sizes.qkv);
+  grow(attention, sizes.attention);
+  grow(up, sizes.up);
+  grow(embedded, sizes.embedded);
+  grow(gathered, sizes.gathered);
+  grow(logits, sizes.logits);
+  grow(partial, sizes.partial);
+  // Whoever counts leaves 0 behind.
+  if (attention_counters.ensure(sizes.attention_counters)) {
+    moved = true;
+    device::zero_gpu(attention_counters.data(), attention_counters.bytes(), stream);
+  }
+  grow(cos, sizes.rotary);
+  grow(sin, sizes.rotary);
+  grow(step, sizes.step);
+  grow(host_step, sizes.step);
+}
+
 int64_t GpuScratch::bytes() const {
   int64_t sum = 0;
   for (const auto* array : {&hidden, &normed, &qkv, &attention, &up, &embedded, &gathered, &logits,
                             &partial, &cos, &sin, &slopes}) {
     sum += array->bytes();
   }
-  return sum + attention_counters.bytes() + step.bytes() + linear.bytes();
-}
-
-StepLayout::StepLayout(const Step& step, int64_t stride, int64_t tile_count, bool sources)
-    : rows(std::ssize(step.tokens)), slices(std::ssize(step.slices)), page_stride(stride) {
-  int64_t at = 0;
-  const auto place = [&at](int64_t count) {
-    const int64_t here = at;
-    at += (count + 3) / 4 * 4;
-    return here;
-  };
-  tokens = place(rows);
-  slice = place(rows);
-  position = place(rows);
-  logit_rows = place(std::ssize(step.logit_rows));
-  first_row = place(slices);
-  slice_rows = place(slices);
-  source_positions = place(slices);
-  tiles = place(2 * tile_count);
-  pages = place(slices * stride);
-  source_pages = place(sources ? slices * stride : 0);
-  size = at;
+  return sum + attention_counters.bytes() + step.bytes() + error.bytes() + linear.bytes();
 }
 
 GpuForwardPass::GpuForwardPass(device::Cpu& cpu, const Architecture& architecture,
                                const Weights& weights, const GpuWeights& gpu, const Step& step,
                                KvCache& cache, GpuScratch& scratch, device::Stream stream,
-                               Stack stack)
+                               Stack stack, bool embeds)
     : ForwardPass(architecture, weights, step, stack),
       gpu_(gpu),
       cache_(cache),
       scratch_(scratch),
       stream_(stream),
       tiles_(tiles_of(architecture, step)),
-      layout_(step, std::max<int64_t>(1, pages_for(step.context)), std::ssize(tiles_),
-              has_sources(step)) {
+      extent_(
+          extent_of(architecture, step.slices, std::ssize(step.logit_rows), step.context, stack)),
+      layout_(extent_),
+      decode_(stack == Stack::decoder && extent_.single_rows && extent_.logit_rows == rows_) {
+  OCTET_CHECK(std::ssize(tiles_) == extent_.tiles);
   const Architecture& a = architecture_;
+  scratch.make_room(gpu_step_sizes(a, extent_, embeds), stream);
   const auto matrix = [&](device::GpuArray<float>& array, int64_t columns) {
-    return MatrixView<float>{scratch.room(array, rows_ * columns), rows_, columns};
+    return MatrixView<float>{array.data(), rows_, columns};
   };
   hidden_ = matrix(scratch.hidden, a.hidden_size);
   normed_ = matrix(scratch.normed, a.hidden_size);
@@ -93,42 +92,12 @@ GpuForwardPass::GpuForwardPass(device::Cpu& cpu, const Architecture& architectur
   attention_ = matrix(scratch.attention, a.query_size());
   up_ = matrix(scratch.up, a.intermediate_size * (a.gated ? 2 : 1));
   if (a.positions == Positions::rope) rotary_table(cpu);
-  plan_attention();
-  scratch.room(scratch.step, layout_.size);
-  scratch.room(scratch.host_step, layout_.size);
-}
-
-void GpuForwardPass::plan_attention() {
-  int64_t longest = 0;
-  decode_ = stack_ == Stack::decoder && step_.logit_rows.size() == step_.tokens.size();
-  bool single_rows = true;
-  for (const Slice& slice : step_.slices) {
-    single_rows &= slice.rows == 1;
-    longest = std::max({longest, slice.first_position + slice.rows, slice.source_positions});
-  }
-  decode_ &= single_rows;
-  if (!single_rows || stack_ == Stack::encoder) return;
-  const int64_t splits = (longest + ops::cuda::kSplitPositions - 1) / ops::cuda::kSplitPositions;
-  splits_ = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(splits)));
-  scratch_.room(scratch_.partial,
-                rows_ * architecture_.heads * splits_ * (architecture_.head_dim + 2));
-  const int64_t counters = std::ssize(tiles_) * architecture_.kv_heads;
-  if (counters > scratch_.attention_counters.size()) {
-    scratch_.room(scratch_.attention_counters, counters);
-    device::zero_gpu(scratch_.attention_counters.data(), scratch_.attention_counters.bytes(),
-                     stream_);
-  }
 }
 
 void GpuForwardPass::rotary_table(device::Cpu& cpu) {
   const Rope& rope = architecture_.rope;
-  int64_t needed = 1;
-  for (const Slice& slice : step_.slices) {
-    needed = std::max(needed, slice.first_position + slice.rows);
-  }
-  if (needed <= scratch_.rope_positions && step_.context == scratch_.rope_context) return;
-  const auto positions =
-      static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(needed, 1024))));
+  const int64_t positions = extent_.rotary_positions;
+  if (positions <= scratch_.rope_positions && step_.context == scratch_.rope_context) return;
   const std::span<const float> frequencies =
       rope.frequencies(step_.context, scratch_.rope_frequencies);
   const int64_t pairs = rope.rotary_dim / 2;
@@ -145,8 +114,6 @@ void GpuForwardPass::rotary_table(device::Cpu& cpu) {
     }
   });
   device::synchronize(stream_);
-  scratch_.room(scratch_.cos, cos.size());
-  scratch_.room(scratch_.sin, sin.size());
   device::copy_to_gpu(scratch_.cos.data(), cos.data(), static_cast<int64_t>(cos.bytes()), stream_);
   device::copy_to_gpu(scratch_.sin.data(), sin.data(), static_cast<int64_t>(sin.bytes()), stream_);
   device::synchronize(stream_);
@@ -159,7 +126,7 @@ void GpuForwardPass::send_step() {
   std::copy(step_.tokens.begin(), step_.tokens.end(), to + layout_.tokens);
   std::transform(step_.logit_rows.begin(), step_.logit_rows.end(), to + layout_.logit_rows,
                  [](int64_t row) { return static_cast<int32_t>(row); });
-  for (int64_t s = 0; s < layout_.slices; ++s) {
+  for (int64_t s = 0; s < extent_.slices; ++s) {
     const Slice& slice = step_.slices[static_cast<size_t>(s)];
     const int64_t first = slice_rows_[static_cast<size_t>(s)];
     to[layout_.first_row + s] = static_cast<int32_t>(first);
@@ -170,10 +137,10 @@ void GpuForwardPass::send_step() {
       to[layout_.position + first + r] = static_cast<int32_t>(slice.first_position + r);
     }
     const int64_t pages = pages_for(slice.first_position + slice.rows);
-    std::copy_n(slice.pages, pages, to + layout_.pages + s * layout_.page_stride);
+    std::copy_n(slice.pages, pages, to + layout_.pages + s * extent_.page_stride);
     if (slice.source_pages != nullptr) {
       std::copy_n(slice.source_pages, pages_for(slice.source_positions),
-                  to + layout_.source_pages + s * layout_.page_stride);
+                  to + layout_.source_pages + s * extent_.page_stride);
     }
   }
   for (size_t i = 0; i < tiles_.size(); ++i) {
@@ -183,6 +150,16 @@ void GpuForwardPass::send_step() {
   device::copy_to_gpu(scratch_.step.data(), to, layout_.size * 4, stream_);
   *scratch_.host_error.data() = kNoError;
   device::copy_to_gpu(scratch_.error.data(), scratch_.host_error.data(), 8, stream_);
+}
+
+void GpuForwardPass::send_hidden(MatrixView<const float> hidden) {
+  scratch_.host_hidden.ensure(rows_ * hidden.columns);
+  for (int64_t row = 0; row < rows_; ++row) {
+    std::copy_n(hidden.row(row), hidden.columns,
+                scratch_.host_hidden.data() + row * hidden.columns);
+  }
+  device::copy_to_gpu(hidden_.data, scratch_.host_hidden.data(),
+                      rows_ * hidden.columns * int64_t{sizeof(float)}, stream_);
 }
 
 void GpuForwardPass::fail_check(unsigned long long mark,
@@ -201,12 +178,12 @@ ops::cuda::StepRowsView GpuForwardPass::step_rows() const {
           .source_positions = of_step(layout_.source_positions),
           .pages = of_step(layout_.pages),
           .source_pages = of_step(layout_.source_pages),
-          .page_stride = layout_.page_stride};
+          .page_stride = extent_.page_stride};
 }
 
 ops::cuda::CacheView GpuForwardPass::cache_view(int64_t cache_layer) const {
   return {.base = cache_.head(cache_layer, 0),
-          .page_bytes = cache_.page_bytes(),
+          .page_bytes = cache_.page_bytes(cache_layer),
           .head_bytes = cache_.layout().bytes(),
           .key_bytes = cache_.layout().key_bytes(),
           .type = cache_.layout().type};
@@ -245,7 +222,7 @@ ops::cuda::RowSource GpuForwardPass::source_of(const Input& input) const {
 
 MatrixView<float> GpuForwardPass::embedded(int64_t rows) {
   const int64_t columns = architecture_.embedding_size;
-  return {scratch_.room(scratch_.embedded, rows * columns), rows, columns};
+  return {scratch_.embedded.data(), rows, columns};
 }
 
 void GpuForwardPass::look_up_tokens(MatrixView<float> out) {
@@ -368,7 +345,7 @@ void GpuForwardPass::attend(int64_t index, int64_t cache_layer, Sees sees) {
       .sees = sees == Sees::earlier ? StepAttention::Sees::earlier
               : sees == Sees::slice ? StepAttention::Sees::slice
                                     : StepAttention::Sees::source,
-      .splits = splits_,
+      .splits = extent_.splits,
       .partial = scratch_.partial.data(),
       .counters = scratch_.attention_counters.data()};
   ops::cuda::attention(attention, stream_);
@@ -389,7 +366,7 @@ void GpuForwardPass::scale(MatrixView<float> x, float factor) {
 void GpuForwardPass::gather_logit_rows() {
   const auto count = static_cast<int64_t>(step_.logit_rows.size());
   if (count == rows_) return;
-  float* gathered = scratch_.room(scratch_.gathered, count * hidden_.columns);
+  float* gathered = scratch_.gathered.data();
   ops::cuda::gather_rows(hidden_.data, of_step(layout_.logit_rows), count, hidden_.columns,
                          gathered, stream_);
   hidden_ = {gathered, count, hidden_.columns};

@@ -8,6 +8,7 @@
 
 #include "model/cuda/weights.h"
 #include "model/forward.h"
+#include "model/gpu_size.h"
 #include "ops/attention/cuda.h"
 #include "ops/cuda/product.h"
 
@@ -25,12 +26,8 @@ class GpuScratch {
  public:
   GpuScratch(const Architecture& architecture, int multiprocessors);
 
-  /// Grows an array; notes when it moved.
-  template <typename T, typename Place>
-  T* room(device::PlacedArray<T, Place>& array, int64_t size) {
-    moved |= array.ensure(size);
-    return array.data();
-  }
+  /// Grows what is too small; notes when an array moved.
+  void make_room(const GpuStepSizes& sizes, device::Stream stream);
   int64_t bytes() const;
 
   /// True when an address changed since it was asked last.
@@ -58,43 +55,26 @@ class GpuScratch {
   device::GpuArray<float> slopes;
   linear::GpuWorkspace linear;
   // The step's own data.
+  device::PinnedArray<float> host_hidden;  ///< what layers on the CPU have made
   device::PinnedArray<int32_t> host_step;
   device::GpuArray<int32_t> step;
   device::GpuArray<unsigned long long> error;
   device::PinnedArray<unsigned long long> host_error;
 };
 
-/// Where a step's data lie in GpuScratch::step.
-struct StepLayout {
-  StepLayout(const Step& step, int64_t page_stride, int64_t tiles, bool sources);
-
-  int64_t rows;
-  int64_t slices;
-  int64_t page_stride;
-  int64_t tokens = 0;  ///< offsets of arrays
-  int64_t slice;
-  int64_t position;
-  int64_t logit_rows;
-  int64_t first_row;
-  int64_t slice_rows;
-  int64_t source_positions;
-  int64_t tiles;
-  int64_t pages;
-  int64_t source_pages;
-  int64_t size;
-};
-
 class GpuForwardPass final : public ForwardPass {
  public:
   GpuForwardPass(device::Cpu& cpu, const Architecture& architecture, const Weights& weights,
                  const GpuWeights& gpu, const Step& step, KvCache& cache, GpuScratch& scratch,
-                 device::Stream stream, Stack stack);
+                 device::Stream stream, Stack stack, bool embeds);
 
   /// Writes the step's data into page-locked memory and starts its copy.
   void send_step();
+  /// Instead of embed(): the host's rows, what layers there have made.
+  void send_hidden(tensor::MatrixView<const float> hidden);
   /// Every slice is one row, whose logits are wanted: a step that a graph can replay.
   bool is_decode() const { return decode_; }
-  int64_t attention_splits() const { return splits_; }
+  int64_t attention_splits() const { return extent_.splits; }
   const std::vector<CheckPlace>& places() const { return places_; }
   /// Throws the Error that an error mark stands for.
   [[noreturn]] void fail_check(unsigned long long mark,
@@ -130,7 +110,6 @@ class GpuForwardPass final : public ForwardPass {
   void gather_logit_rows() override;
   void cap_logits(tensor::MatrixView<float> logits) override;
 
-  void plan_attention();
   void rotary_table(device::Cpu& cpu);
   const int32_t* of_step(int64_t offset) const { return scratch_.step.data() + offset; }
   ops::cuda::StepRowsView step_rows() const;
@@ -145,9 +124,9 @@ class GpuForwardPass final : public ForwardPass {
   device::Stream stream_;
   std::vector<ops::cuda::AttentionTile> tiles_;
   std::vector<CheckPlace> places_;
-  bool decode_ = false;
-  int64_t splits_ = 0;
+  StepExtent extent_;
   StepLayout layout_;
+  bool decode_;
 };
 
 }  // namespace octet::model::cuda

@@ -36,24 +36,26 @@ class OwnStream {
 
 class CudaModel final : public GpuModel {
  public:
-  CudaModel(int index, const Architecture& architecture, const Weights& weights)
+  CudaModel(int index, const Architecture& architecture, const Weights& weights,
+            int64_t first_layer)
       : index_(index),
+        first_layer_(first_layer),
         stream_(index),
-        gpu_(weights, stream_.get()),
+        gpu_(weights, first_layer, stream_.get()),
         scratch_(architecture,
                  device::list_gpus().gpus[static_cast<size_t>(index)].multiprocessors),
         architecture_(architecture),
         weights_(weights) {}
 
   void forward(device::Cpu& cpu, const Step& step, KvCache& cache,
-               tensor::MatrixView<float> logits) override {
+               tensor::MatrixView<const float> hidden, tensor::MatrixView<float> logits) override {
     device::use_gpu(index_);
     GpuForwardPass pass = make_pass(cpu, step, cache, Stack::decoder);
     const int64_t count = std::ssize(step.logit_rows);
     const int64_t vocabulary = architecture_.vocabulary_size;
-    scratch_.room(scratch_.logits, std::max<int64_t>(1, count * vocabulary));
     if (scratch_.take_moved()) graphs_.clear();
     pass.send_step();
+    if (first_layer_ > 0) pass.send_hidden(hidden);
     if (pass.is_decode()) {
       decode(pass, step, cache);
     } else {
@@ -86,15 +88,19 @@ class CudaModel final : public GpuModel {
   }
 
   int64_t bytes() const override { return gpu_.bytes() + scratch_.bytes(); }
+  int64_t first_layer() const override { return first_layer_; }
 
  private:
   GpuForwardPass make_pass(device::Cpu& cpu, const Step& step, KvCache& cache, Stack stack) {
-    return {cpu, architecture_, weights_, gpu_, step, cache, scratch_, stream_.get(), stack};
+    return {cpu,   architecture_, weights_,      gpu_,  step,
+            cache, scratch_,      stream_.get(), stack, first_layer_ == 0};
   }
 
   void run(GpuForwardPass& pass, int64_t logit_rows) {
-    pass.embed();
-    for (int64_t layer = 0; layer < architecture_.layers; ++layer) pass.layer(layer, layer, {});
+    if (first_layer_ == 0) pass.embed();
+    for (int64_t layer = first_layer_; layer < architecture_.layers; ++layer) {
+      pass.layer(layer, layer, {});
+    }
     pass.logits({scratch_.logits.data(), logit_rows, architecture_.vocabulary_size});
   }
 
@@ -102,7 +108,7 @@ class CudaModel final : public GpuModel {
   void decode(GpuForwardPass& pass, const Step& step, KvCache& cache) {
     const auto rows = static_cast<int64_t>(step.tokens.size());
     const GraphKey key = {rows, pass.attention_splits(), step.context, step.activation_bits,
-                          cache.head(0, 0)};
+                          cache.head(first_layer_, 0)};
     const auto found = graphs_.find(key);
     if (found == graphs_.end()) {
       run(pass, rows);
@@ -134,6 +140,7 @@ class CudaModel final : public GpuModel {
   };
 
   int index_;
+  int64_t first_layer_;
   OwnStream stream_;
   GpuWeights gpu_;
   GpuScratch scratch_;
@@ -148,12 +155,12 @@ class CudaModel final : public GpuModel {
 }  // namespace cuda
 
 std::unique_ptr<GpuModel> make_gpu_model(int index, const Architecture& architecture,
-                                         const linear::Precision& precision,
-                                         const Weights& weights) {
+                                         const linear::Precision& precision, const Weights& weights,
+                                         int64_t first_layer) {
   if (const std::string reason = reason_against_gpu(architecture, precision); !reason.empty()) {
     fail("{} cannot run on a GPU yet; use --device cpu", reason);
   }
-  return std::make_unique<cuda::CudaModel>(index, architecture, weights);
+  return std::make_unique<cuda::CudaModel>(index, architecture, weights, first_layer);
 }
 
 }  // namespace octet::model

@@ -35,20 +35,24 @@ void GpuWeights::add(const Layer& layer) {
   }
 }
 
-GpuWeights::GpuWeights(const Weights& weights, device::Stream stream) : stream_(stream) {
-  add(*weights.token_embedding);
-  add(*weights.lm_head);
-  if (weights.embedding_projection) add(*weights.embedding_projection);
+GpuWeights::GpuWeights(const Weights& weights, int64_t first_layer, device::Stream stream)
+    : stream_(stream) {
+  if (first_layer == 0) {
+    add(*weights.token_embedding);
+    if (weights.embedding_projection) add(*weights.embedding_projection);
+    add(weights.embedding_norm);
+    positions_ = copied(weights.position_embedding, stream);
+    position_bias_ = copied(weights.position_bias, stream);
+    for (const Layer& layer : weights.encoder_layers) add(layer);
+    add(weights.encoder_norm);
+    encoder_position_bias_ = copied(weights.encoder_position_bias, stream);
+  }
+  for (auto i = static_cast<size_t>(first_layer); i < weights.layers.size(); ++i) {
+    add(weights.layers[i]);
+  }
+  add(weights.final_norm);
   if (weights.output_projection) add(*weights.output_projection);
-  for (const Norm* norm : {&weights.embedding_norm, &weights.encoder_norm, &weights.final_norm}) {
-    add(*norm);
-  }
-  for (const Stack stack : kStacks) {
-    for (const Layer& layer : weights.layers_of(stack)) add(layer);
-  }
-  positions_ = copied(weights.position_embedding, stream);
-  position_bias_ = copied(weights.position_bias, stream);
-  encoder_position_bias_ = copied(weights.encoder_position_bias, stream);
+  add(*weights.lm_head);
   panels_ = GpuArray<std::byte>();
 }
 

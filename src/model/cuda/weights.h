@@ -15,10 +15,11 @@ struct GpuNorm {
   device::GpuArray<float> bias;
 };
 
-/// Found by the host's objects, which must stay where they are.
+/// Found by the host's objects, which must stay where they are. The layers from `first_layer` on
+/// and the head; with 0 all there is.
 class GpuWeights {
  public:
-  GpuWeights(const Weights& weights, device::Stream stream);
+  GpuWeights(const Weights& weights, int64_t first_layer, device::Stream stream);
 
   const linear::GpuLinear& operator[](const linear::Linear& linear) const {
     return linears_.at(&linear);

@@ -10,7 +10,6 @@
 #include "checkpoint/hub_cache.h"
 #include "checkpoint/huggingface.h"
 #include "checkpoint/json_text.h"
-#include "device/gpu.h"
 #include "model/families/families.h"
 #include "model/load/bitsandbytes.h"
 #include "model/load/checkpoint_reader.h"
@@ -92,22 +91,6 @@ Loaded load_model(device::Cpu& cpu, const checkpoint::Checkpoint& checkpoint,
 
 }  // namespace
 
-namespace {
-
-void place(Loaded& loaded, const LoadOptions& options) {
-  Model& model = loaded.model;
-  if (options.place == LoadOptions::Place::cpu) return;
-  if (options.place == LoadOptions::Place::gpu) return model.move_to_gpu(options.gpu);
-  if (device::list_gpus().gpus.empty()) return;
-  try {
-    model.move_to_gpu(options.gpu);
-  } catch (const Error& error) {
-    loaded.gpu_problem = error.what();  // the weights are still here
-  }
-}
-
-}  // namespace
-
 Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptions& options) {
   const auto checkpoint = checkpoint::Checkpoint::open(path);
   Loaded loaded = load_model(cpu, *checkpoint, options);
@@ -123,7 +106,6 @@ Loaded load(device::Cpu& cpu, const std::filesystem::path& path, const LoadOptio
   }
   std::vector<int32_t> ends = generation_end_tokens(*checkpoint);
   if (!ends.empty()) loaded.model.set_end_tokens(std::move(ends));
-  place(loaded, options);
   return loaded;
 }
 
@@ -133,7 +115,6 @@ Loaded load_random(device::Cpu& cpu, const std::filesystem::path& config,
   Loaded loaded = pack_model(cpu, weights, describe_architecture(weights.config()), options);
   loaded.tokenizer_problem = "random weights have none";
   loaded.chat_problem = loaded.tokenizer_problem;
-  place(loaded, options);
   return loaded;
 }
 

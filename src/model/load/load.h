@@ -35,11 +35,6 @@ struct LoadOptions {
   /// "none" alone: nothing is skipped. Token embeddings are never quantised.
   std::vector<std::string> skip_modules = {"lm_head"};
   PlantWhileLoading plant = {};
-  /// Where the packed weights go: they stay with the CPU, move to a GPU, or to the first GPU when
-  /// there is one that has room for them and runs such models.
-  enum class Place : uint8_t { cpu, gpu, gpu_if_possible };
-  Place place = Place::cpu;
-  int gpu = 0;  ///< cuda:N
   /// Called with the share done, 0 to 1, from the loading thread. Throwing from it stops loading.
   std::function<void(double share)> progress;
 };
@@ -61,7 +56,6 @@ struct Loaded {
   std::vector<KeptShare> kept;                      ///< `kept` mode only
   std::unique_ptr<chat::ModelChat> chat = {};       ///< null without a chat template …
   std::string chat_problem = {};                    ///< … for this reason
-  std::string gpu_problem = {};  ///< why gpu_if_possible left it on the CPU beside a GPU
 };
 
 /// Opens a Hugging Face directory, a .gguf file or a directory written by save_quantized.
