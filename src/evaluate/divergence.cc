@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "runtime/sampler.h"
 
 namespace octet::evaluate {
 
@@ -13,16 +12,23 @@ int64_t argmax(std::span<const float> row) {
   return std::max_element(row.begin(), row.end()) - row.begin();
 }
 
+double log_sum_exp(std::span<const float> logits) {
+  const double highest = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - highest);
+  return highest + std::log(sum);
+}
+
 RowScore score_row(std::span<const float> logits, int32_t target,
                    std::span<const float> reference) {
   OCTET_CHECK(target >= 0 && static_cast<size_t>(target) < logits.size());
   RowScore score;
-  const double log_sum = runtime::log_sum_exp(logits);
+  const double log_sum = log_sum_exp(logits);
   score.nll = log_sum - static_cast<double>(logits[target]);
   if (reference.empty()) return score;
 
   OCTET_CHECK(reference.size() == logits.size());
-  const double reference_log_sum = runtime::log_sum_exp(reference);
+  const double reference_log_sum = log_sum_exp(reference);
   double kl = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
     const double log_p = static_cast<double>(reference[i]) - reference_log_sum;

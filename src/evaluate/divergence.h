@@ -9,6 +9,10 @@
 
 namespace octet::evaluate {
 
+/// log Σ exp(logits) in double, in index order; what decoding uses (runtime/sampler.h) is faster
+/// and rounds in float32.
+double log_sum_exp(std::span<const float> logits);
+
 /// All in nats, computed in double.
 struct RowScore {
   double nll = 0;  ///< −log softmax(logits)[target]

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "runtime/sampler.h"
+#include "evaluate/divergence.h"
 
 namespace octet::evaluate {
 namespace {
@@ -58,7 +58,7 @@ void LogprobWriter::begin(std::span<const int32_t> tokens) {
 
 void LogprobWriter::row(std::span<const float> logits) {
   OCTET_CHECK(logits.size() == row_.size());
-  const double log_sum = runtime::log_sum_exp(logits);
+  const double log_sum = log_sum_exp(logits);
   for (size_t i = 0; i < row_.size(); ++i)
     row_[i] = static_cast<float>(static_cast<double>(logits[i]) - log_sum);
   write(row_.data(), row_.size() * sizeof(float));
