@@ -131,13 +131,12 @@ int run_model(const BenchCommand& command) {
   const linear::Precision asked = single_precision(command.common);
   const std::vector<int64_t> batches = counts(command.batches, "--batch", 4096);
   device::Cpu cpu = open_cpu(command.common);
-  const std::vector<runtime::Workload> workloads = {
-      {.context = command.prompt},
-      {.context = command.tokens, .sequences = *std::ranges::max_element(batches)}};
-  LoadedModel loaded =
-      load_model(cpu, command.common, asked,
-                 {.random_config = command.config,
-                  .workloads = [&](const model::Architecture&) { return workloads; }});
+  const auto workloads = [&](const model::Architecture&) -> std::vector<runtime::Workload> {
+    return {{.context = command.prompt},
+            {.context = command.tokens, .sequences = *std::ranges::max_element(batches)}};
+  };
+  LoadedModel loaded = load_model(cpu, command.common, asked,
+                                  {.random_config = command.config, .workloads = workloads});
   model::Model& model = loaded.loaded.model;
   check_positions(command, model.architecture());
 
